@@ -1,0 +1,68 @@
+//! One AVL fix: what a vehicle said of itself, after the gate let it through.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::VehicleId;
+use crate::time::{ServiceDate, UnixMs};
+
+/// Where a fix came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Teltonika codec 8/8E.
+    Teltonika,
+    /// The OsmAnd / Traccar Client HTTP form.
+    Osmand,
+    /// Our JSON over MQTT.
+    MqttJson,
+    /// A file, in replay.
+    Recording,
+}
+
+/// What a vehicle says of the trip it is on. Each part is strong evidence and none is final.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reported {
+    /// GTFS `trip_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trip_id: Option<Box<str>>,
+    /// GTFS `route_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<Box<str>>,
+    /// The service day of the trip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<ServiceDate>,
+}
+
+impl Reported {
+    /// Whether the vehicle said nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.trip_id.is_none() && self.route_id.is_none() && self.start_date.is_none()
+    }
+}
+
+/// One position of one vehicle.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fix {
+    /// Which vehicle.
+    pub vehicle: VehicleId,
+    /// The device's clock, corrected by the offset the gate knows.
+    pub time: UnixMs,
+    /// When our server had it.
+    pub received: UnixMs,
+    /// WGS 84 latitude, degrees, -90..=90.
+    pub lat: f64,
+    /// WGS 84 longitude, degrees, -180..=180.
+    pub lon: f64,
+    /// Over the ground, m/s, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f32>,
+    /// Course over ground, degrees clockwise from north, 0..360, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearing: Option<f32>,
+    /// What the vehicle says it is doing.
+    #[serde(default, skip_serializing_if = "Reported::is_empty")]
+    pub reported: Reported,
+    /// The protocol it came by.
+    pub source: Source,
+}

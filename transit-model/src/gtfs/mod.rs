@@ -1,0 +1,1 @@
+//! Reading a GTFS feed, reporting what is wrong in it, writing one.

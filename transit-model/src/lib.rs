@@ -1,0 +1,32 @@
+//! The domain every part of Zupynka shares: the timetable, its geometry and its time, the AVL fix,
+//! and the messages that travel between the parts.
+//!
+//! It does no I/O beyond reading a GTFS feed, and nothing in it reads the time by itself: the one
+//! exception is [`clock`], which lives here only because every crate may depend on this one
+//! (`docs/decisions/0002-clock.md`).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`ids`] | typed indexes and names: `TripIdx`, `StopIdx`, `VehicleId`, … |
+//! | [`units`] | `Metres`, `Seconds` |
+//! | [`time`] | service days, service time past 24 h, unix time, the agency's zone |
+//! | [`clock`] | where "now" comes from |
+//! | [`plane`] | a city flattened to metres; polylines and projection onto them |
+//! | [`timetable`] | GTFS as compact indexed arrays |
+//! | [`gtfs`] | reading a feed, reporting what is wrong in it, writing one |
+//! | [`fix`] | one AVL fix |
+//! | [`lang`] | Ukrainian first, English second |
+//! | [`board`] | the live board message |
+//! | [`dispatch`] | the dispatcher's stream |
+
+pub mod board;
+pub mod clock;
+pub mod dispatch;
+pub mod fix;
+pub mod gtfs;
+pub mod ids;
+pub mod lang;
+pub mod plane;
+pub mod time;
+pub mod timetable;
+pub mod units;
