@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! unit {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
         impl Add for $name {
@@ -37,7 +37,19 @@ unit!(
     Seconds(i32)
 );
 
+impl PartialOrd for Metres {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.0.partial_cmp(&other.0)
+    }
+}
+
 impl Eq for Seconds {}
+
+impl PartialOrd for Seconds {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for Seconds {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
