@@ -1,1 +1,17 @@
-//! x
+//! From fixes to boards: which trip a vehicle is on, when it will be at each stop ahead, and what
+//! people are told of it. It never parses a tracker's bytes.
+//!
+//! ```text
+//! Fix ─▶ matching ─▶ stop events ─▶ learning ─▶ prediction ─▶ World (immutable) ─▶ boards, HTTP, WebSocket
+//!        └──────────── engine::Engine, pure ────────────┘      swapped by shell     read by everyone
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`world`] | what the engine knows at one moment, as every reader sees it |
+//! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
+//! | [`http`] | HTTP, WebSocket and the web pages |
+
+pub mod board;
+pub mod http;
+pub mod world;

@@ -1,0 +1,1 @@
+//! From a world to what a board shows and says.

@@ -1,0 +1,277 @@
+//! What the engine knows at one moment: immutable, shared, swapped whole. Every board, page, stream
+//! and query is a pure function of a [`World`]; nobody who reads holds a lock.
+//!
+//! It is built by the engine and knows nothing of languages or wire formats.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use transit_model::dispatch::{Concern, Phase, VehicleKind};
+use transit_model::ids::{IdxVec, StopIdx, StopPos, TripIdx, VehicleId};
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip};
+
+/// A trip on one service day: what actually runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TripDay {
+    /// The service day.
+    pub date: ServiceDate,
+    /// The trip.
+    pub trip: TripIdx,
+}
+
+/// A prediction for one call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallPrediction {
+    /// Which trip.
+    pub on: TripDay,
+    /// Which of its calls.
+    pub pos: StopPos,
+    /// Where.
+    pub stop: StopIdx,
+    /// The timetable's arrival.
+    pub scheduled_arrival: UnixMs,
+    /// The timetable's departure.
+    pub scheduled_departure: UnixMs,
+    /// Median.
+    pub arrival: UnixMs,
+    /// One in ten comes before this.
+    pub arrival_p10: UnixMs,
+    /// Nine in ten come before this.
+    pub arrival_p90: UnixMs,
+    /// Median; at or after the arrival.
+    pub departure: UnixMs,
+    /// The arrival people are told: the median held back by board rule 1 (a countdown never rises
+    /// without a real revision).
+    pub published_arrival: UnixMs,
+    /// The departure people are told; at or after the published arrival.
+    pub published_departure: UnixMs,
+}
+
+/// Where on its trip a vehicle is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct OnTrip {
+    /// The trip.
+    pub on: TripDay,
+    /// Metres along its shape.
+    pub along: f32,
+    /// The next call; the number of calls when the last is passed.
+    pub next: StopPos,
+    /// How much of the way to the next call is done, 0..=1.
+    pub fraction: f32,
+    /// Behind the timetable, seconds; negative = early. `None` while nothing tells.
+    pub delay: Option<i32>,
+}
+
+/// A stretch of time a vehicle was on one trip.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TripSpan {
+    /// The trip; `None` = on none.
+    pub on: Option<TripDay>,
+    /// From the fix that said so.
+    pub from: UnixMs,
+    /// To the last fix that said so.
+    pub to: UnixMs,
+}
+
+/// A vehicle.
+#[derive(Clone, Debug)]
+pub struct Vehicle {
+    /// Its public name.
+    pub id: VehicleId,
+    /// What kind it is.
+    pub kind: VehicleKind,
+    /// What it is doing.
+    pub phase: Phase,
+    /// How sure that is, 0..=1.
+    pub confidence: f32,
+    /// Degrees, as the last fix said.
+    pub lat: f64,
+    /// Degrees, as the last fix said.
+    pub lon: f64,
+    /// m/s.
+    pub speed: Option<f32>,
+    /// Degrees clockwise from north.
+    pub bearing: Option<f32>,
+    /// When its last fix was made.
+    pub fix_time: UnixMs,
+    /// When that fix reached us.
+    pub received: UnixMs,
+    /// Its trip and place.
+    pub on_trip: Option<OnTrip>,
+    /// Predictions for the calls ahead, of this trip and the next of its block, in order.
+    pub ahead: Arc<[CallPrediction]>,
+    /// What trips it was on in the last 24 hours, oldest first; the last one holds now.
+    pub history: Arc<[TripSpan]>,
+}
+
+/// How far a trip has come today, for as long as the day lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TripProgress {
+    /// How many of its calls are over: departed or skipped. Only grows, so that a departed vehicle
+    /// never comes back.
+    pub passed: u16,
+    /// It will not run, or not any further.
+    pub cancelled: bool,
+}
+
+/// Everything, at one moment.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Grows with each world the engine publishes.
+    pub version: u64,
+    /// When it was true.
+    pub now: UnixMs,
+    /// The timetable in force.
+    pub timetable: Arc<Timetable>,
+    /// Vehicles seen today, sorted by id.
+    pub vehicles: Arc<[Vehicle]>,
+    /// How far each trip has come that anybody has followed on the days now in force.
+    pub progress: Arc<FxHashMap<TripDay, TripProgress>>,
+    /// Predictions by stop: which vehicle, which of its `ahead`.
+    pub at_stop: Arc<IdxVec<StopIdx, Vec<(u32, u32)>>>,
+    /// What needs somebody.
+    pub concerns: Arc<[Concern]>,
+    /// Stops that are closed now.
+    pub closed_stops: Arc<[StopIdx]>,
+    /// The engine is ready to be believed: the feed is loaded and what the journal held is taken in.
+    pub ready: bool,
+}
+
+impl World {
+    /// A world before the first fix.
+    #[must_use]
+    pub fn empty(timetable: Arc<Timetable>, now: UnixMs) -> Self {
+        let stops = timetable.stops.len();
+        Self {
+            version: 0,
+            now,
+            timetable,
+            vehicles: Arc::from([]),
+            progress: Arc::default(),
+            at_stop: Arc::new(vec![Vec::new(); stops].into()),
+            concerns: Arc::from([]),
+            closed_stops: Arc::from([]),
+            ready: false,
+        }
+    }
+
+    /// Puts vehicles in, sorted, and indexes their predictions by stop.
+    #[must_use]
+    pub fn with_vehicles(mut self, mut vehicles: Vec<Vehicle>) -> Self {
+        vehicles.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut at_stop: IdxVec<StopIdx, Vec<(u32, u32)>> = vec![Vec::new(); self.timetable.stops.len()].into();
+        for (v, vehicle) in (0u32..).zip(&vehicles) {
+            for (c, call) in (0u32..).zip(vehicle.ahead.iter()) {
+                if let Some(list) = at_stop.get_mut(call.stop) {
+                    list.push((v, c));
+                }
+            }
+        }
+        self.vehicles = vehicles.into();
+        self.at_stop = Arc::new(at_stop);
+        self
+    }
+
+    /// The vehicle of this name.
+    #[must_use]
+    pub fn vehicle(&self, id: &str) -> Option<&Vehicle> {
+        let at = self.vehicles.binary_search_by(|v| v.id.as_str().cmp(id)).ok()?;
+        self.vehicles.get(at)
+    }
+
+    /// The live predictions at a stop, each with its vehicle, in no order.
+    pub fn live_at(&self, stop: StopIdx) -> impl Iterator<Item = (&Vehicle, &CallPrediction)> {
+        let list = self.at_stop.get(stop).map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(|(v, c)| {
+            let vehicle = self.vehicles.get(*v as usize)?;
+            Some((vehicle, vehicle.ahead.get(*c as usize)?))
+        })
+    }
+
+    /// The timetable's calls at a stop with a departure in `from..to`, on every service day that
+    /// reaches there, in the order of their departures. Last stops and stops without pickup are not among
+    /// them: nobody gets on there.
+    #[must_use]
+    pub fn scheduled_at(&self, stop: StopIdx, from: UnixMs, to: UnixMs) -> Vec<ScheduledCall<'_>> {
+        let t = &*self.timetable;
+        let mut found = Vec::new();
+        let mut days = t.days_at(from);
+        days.extend(t.days_at(to));
+        days.sort_unstable();
+        days.dedup();
+        for date in days {
+            let services = t.services_on(date);
+            let day = t.zone.day_start(date);
+            for (pattern, pos) in t.calls_at(stop) {
+                let p = t.patterns.at(*pattern);
+                let boards = p.call(*pos).filter(|c| c.pickup != Boarding::None);
+                let Some(call) = boards.filter(|_| pos.at() + 1 < p.calls.len()) else { continue };
+                for trip in &p.trips {
+                    if !services.at(t.trips.at(*trip).service) {
+                        continue;
+                    }
+                    let Some(times) = t.time_at(*trip, *pos) else { continue };
+                    let departure = day.plus_secs(i64::from(times.departure.0));
+                    if departure >= from && departure < to {
+                        let arrival = day.plus_secs(i64::from(times.arrival.0));
+                        let on = TripDay { date, trip: *trip };
+                        found.push(ScheduledCall {
+                            on,
+                            trip: t.trips.at(*trip),
+                            pos: *pos,
+                            call,
+                            times,
+                            arrival,
+                            departure,
+                        });
+                    }
+                }
+            }
+        }
+        found.sort_by_key(|c| (c.departure, c.on));
+        found
+    }
+
+    /// How far a trip has come; nothing when nobody has followed it.
+    #[must_use]
+    pub fn progress_of(&self, on: TripDay) -> TripProgress {
+        self.progress.get(&on).copied().unwrap_or_default()
+    }
+
+    /// Whether a stop is closed now.
+    #[must_use]
+    pub fn is_closed(&self, stop: StopIdx) -> bool {
+        self.closed_stops.contains(&stop)
+    }
+}
+
+/// A call as the timetable has it, on one day.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduledCall<'a> {
+    /// Which trip and day.
+    pub on: TripDay,
+    /// The trip.
+    pub trip: &'a Trip,
+    /// Which of its calls.
+    pub pos: StopPos,
+    /// The pattern's part of the call.
+    pub call: &'a PatternCall,
+    /// The trip's part of the call.
+    pub times: CallTimes,
+    /// As a moment.
+    pub arrival: UnixMs,
+    /// As a moment.
+    pub departure: UnixMs,
+}
+
+/// `YYYYMMDD:trip_id:stop_sequence`, with the start of a frequency-based run: what a departure is called outside.
+#[must_use]
+pub fn call_key(t: &Timetable, on: TripDay, pos: StopPos) -> String {
+    let trip = t.trips.at(on.trip);
+    let seq = t.pattern_of(on.trip).call(pos).map_or(u32::try_from(pos.at()).unwrap_or(0), |c| c.seq.0);
+    match trip.run_start {
+        Some(start) => format!("{}:{}@{start}:{seq}", on.date, trip.id),
+        None => format!("{}:{}:{seq}", on.date, trip.id),
+    }
+}
