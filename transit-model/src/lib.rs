@@ -18,11 +18,19 @@
 //! | [`lang`] | Ukrainian first, English second |
 //! | [`board`] | the live board message |
 //! | [`dispatch`] | the dispatcher's stream |
+//! | [`endpoint`] | a server's address, and the addresses clients make of it |
+//! | [`backoff`] | how long a client waits before it tries again |
+//! | [`follow`] | the server's clock between two messages |
+//! | [`cells`] | text measured in terminal cells |
 
+pub mod backoff;
 pub mod board;
+pub mod cells;
 pub mod clock;
 pub mod dispatch;
+pub mod endpoint;
 pub mod fix;
+pub mod follow;
 pub mod gtfs;
 pub mod ids;
 pub mod lang;
