@@ -68,11 +68,35 @@ pub enum Crowding {
     Full,
 }
 
+/// What a label rests on, for an icon beside it: colour is never the only channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelKind {
+    /// Minutes, by a fix of the last 45 s.
+    Live,
+    /// Minutes, by a fix 45 to 90 s old; the text is marked too.
+    Marked,
+    /// The timetable's clock time; the vehicle was seen on its way within three minutes.
+    Underway,
+    /// The timetable's clock time.
+    Timetable,
+    /// It will not come.
+    Cancelled,
+    /// The row is gone; the text is empty.
+    Gone,
+    /// Words about the board.
+    #[default]
+    Words,
+}
+
 /// What to show and to say from a moment on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Label {
     /// From this moment.
     pub from: UnixMs,
+    /// What it rests on.
+    #[serde(default)]
+    pub kind: LabelKind,
     /// To read; empty = the row is gone.
     pub text: String,
     /// To hear.
@@ -83,6 +107,16 @@ pub struct Label {
 #[must_use]
 pub fn label_at(labels: &[Label], now: UnixMs) -> Option<&Label> {
     labels.iter().take_while(|l| l.from <= now).last()
+}
+
+/// Whether two timelines say the same from a moment on: what is past, and since when the label in
+/// force has held, makes no difference.
+#[must_use]
+pub fn same_ahead(a: &[Label], b: &[Label], now: UnixMs) -> bool {
+    let split = |l: &[Label]| l.iter().take_while(|l| l.from <= now).count();
+    let (past_a, past_b) = (split(a), split(b));
+    let said = |l: &[Label]| label_at(l, now).map(|l| (l.kind, l.text.clone(), l.speech.clone()));
+    said(a) == said(b) && a.get(past_a..) == b.get(past_b..)
 }
 
 /// The stop a board stands at.
@@ -135,6 +169,12 @@ pub struct BoardRow {
     pub route: BoardRoute,
     /// Where it goes.
     pub destination: String,
+    /// The platform it leaves from, on the board of a station; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// What and where to, to hear: "Тролейбус 2, напрямок Вокзал". A label's speech follows it.
+    #[serde(default)]
+    pub spoken: String,
     /// `trip_id`.
     pub trip_id: String,
     /// The trip's service day.
@@ -202,6 +242,46 @@ pub struct Board {
     pub expired: Label,
     /// Departures, in the order to show them.
     pub rows: Vec<BoardRow>,
+}
+
+impl BoardRow {
+    /// The whole sentence to hear at a moment; `None` when the row is gone.
+    #[must_use]
+    pub fn sentence(&self, now: UnixMs) -> Option<String> {
+        let label = label_at(&self.labels, now).filter(|l| !l.text.is_empty())?;
+        Some(format!("{}, {}.", self.spoken, label.speech))
+    }
+
+    /// Whether a client that has `self` would see and hear nothing new in `next`.
+    #[must_use]
+    fn same_ahead(&self, next: &Self, now: UnixMs) -> bool {
+        same_ahead(&self.labels, &next.labels, now)
+            && Self { labels: Vec::new(), ..self.clone() } == Self { labels: Vec::new(), ..next.clone() }
+    }
+}
+
+impl Board {
+    /// What turns `self` into `next` for whoever has `self` and sees the time pass; `None` when
+    /// that is nothing but the time and `expires_at`. Both must be of one stop and language.
+    #[must_use]
+    pub fn difference(&self, next: &Self) -> Option<BoardChange> {
+        let known = |r: &BoardRow| self.rows.iter().any(|have| have.key == r.key && have.same_ahead(r, next.now));
+        let rows: Vec<_> = next.rows.iter().filter(|r| !known(r)).cloned().collect();
+        let reordered = !self.rows.iter().map(|r| &r.key).eq(next.rows.iter().map(|r| &r.key));
+        let notice = same_ahead(&self.notice, &next.notice, next.now);
+        if rows.is_empty() && !reordered && notice && self.state == next.state {
+            return None;
+        }
+        Some(BoardChange {
+            as_of: next.as_of.clone(),
+            now: next.now,
+            expires_at: next.expires_at,
+            state: next.state,
+            notice: next.notice.clone(),
+            rows,
+            order: next.rows.iter().map(|r| r.key.clone()).collect(),
+        })
+    }
 }
 
 fn one() -> f64 {
@@ -331,4 +411,100 @@ fn apply(board: &mut Board, change: BoardChange) {
     board.expires_at = change.expires_at;
     board.state = change.state;
     board.notice = change.notice;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(from: i64, text: &str) -> Label {
+        Label { from: UnixMs(from), kind: LabelKind::Live, text: text.to_owned(), speech: text.to_owned() }
+    }
+
+    fn row(key: &str, labels: Vec<Label>) -> BoardRow {
+        BoardRow {
+            key: key.to_owned(),
+            route: BoardRoute {
+                id: "r2".to_owned(),
+                name: "2".to_owned(),
+                mode: Mode::Trolleybus,
+                mode_name: "тролейбус".to_owned(),
+                colour: None,
+                text_colour: None,
+            },
+            destination: "Вокзал".to_owned(),
+            platform: String::new(),
+            spoken: "Тролейбус 2, напрямок Вокзал".to_owned(),
+            trip_id: "t1".to_owned(),
+            service_date: ServiceDate::from_days(20_000),
+            stop_sequence: 4,
+            vehicle_id: None,
+            source: RowSource::Live,
+            freshness: Freshness::Fresh,
+            wheelchair: None,
+            crowding: None,
+            scheduled: UnixMs(60_000),
+            arrival: None,
+            arrival_p10: None,
+            arrival_p90: None,
+            departure: None,
+            fix_time: None,
+            labels,
+        }
+    }
+
+    fn board(now: i64, rows: Vec<BoardRow>) -> Board {
+        Board {
+            as_of: format!("at {now}"),
+            now: UnixMs(now),
+            expires_at: UnixMs(now + 1000),
+            clock_speed: 1.0,
+            zone: "Europe/Kyiv".to_owned(),
+            lang: Lang::Uk,
+            stop: BoardStop {
+                id: "s1".to_owned(),
+                name: "Площа".to_owned(),
+                code: String::new(),
+                platform: String::new(),
+                lat: 48.8,
+                lon: 37.6,
+                wheelchair: None,
+            },
+            state: BoardState::Running,
+            notice: Vec::new(),
+            expired: label(now + 1000, "Немає даних"),
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_label_that_has_passed_is_no_difference() {
+        let before = board(0, vec![row("a", vec![label(0, "2 хв"), label(60, "1 хв"), label(120, "зараз")])]);
+        let after = board(70, vec![row("a", vec![label(60, "1 хв"), label(120, "зараз")])]);
+        assert_eq!(before.difference(&after), None);
+        let moved = board(70, vec![row("a", vec![label(60, "1 хв"), label(130, "зараз")])]);
+        assert_eq!(before.difference(&moved).map(|c| c.rows.len()), Some(1));
+    }
+
+    #[test]
+    fn a_difference_brings_a_client_to_the_next_board() {
+        let before = board(0, vec![row("a", vec![label(0, "1 хв")]), row("b", vec![label(0, "9 хв")])]);
+        let after = board(10, vec![row("c", vec![label(0, "3 хв")]), row("b", vec![label(0, "9 хв")])]);
+        let change = before.difference(&after).unwrap();
+        assert_eq!(change.rows.len(), 1, "only what is new travels");
+        let mut client = LiveBoard::default();
+        client.take(LiveMessage::Snapshot { seq: 4, board: before.clone() }).unwrap();
+        client.take(LiveMessage::Change { seq: 5, change: change.clone() }).unwrap();
+        assert_eq!(client.board().map(|b| (&b.rows, b.now)), Some((&after.rows, after.now)));
+        let gap = client.take(LiveMessage::Change { seq: 7, change });
+        assert_eq!(gap, Err(Gap { have: Some(5), got: 7 }));
+    }
+
+    #[test]
+    fn a_row_is_heard_as_it_is_read_and_is_silent_when_gone() {
+        let gone = Label { from: UnixMs(60), kind: LabelKind::Gone, text: String::new(), speech: String::new() };
+        let r = row("a", vec![label(0, "зараз"), gone]);
+        assert_eq!(r.sentence(UnixMs(10)).as_deref(), Some("Тролейбус 2, напрямок Вокзал, зараз."));
+        assert_eq!(r.sentence(UnixMs(60)), None);
+    }
 }
