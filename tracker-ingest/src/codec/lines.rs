@@ -1,0 +1,325 @@
+//! `zupynka decode`: recorded messages in, what they mean out, a JSON object a line each.
+//!
+//! Only the codecs speak here: no registry, no gate, no journal; the reply is what a tracker would
+//! get if its device were known and its records durable.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use transit_model::time::UnixMs;
+
+use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, mqtt_json, osmand, teltonika};
+
+/// The longest line taken, bytes: a frame of 64 KiB in hex and room around it.
+const MAX_LINE: usize = 1 << 20;
+/// How many connections are remembered.
+const MAX_SESSIONS: usize = 10_000;
+
+/// What ends the reading of lines.
+#[derive(Debug, thiserror::Error)]
+pub enum LinesError {
+    /// The input cannot be read.
+    #[error("line {line}: cannot read the input: {source}")]
+    Read {
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Write(std::io::Error),
+    /// A line is too long.
+    #[error("line {line}: longer than {MAX_LINE} bytes")]
+    LongLine {
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// A line is not one of ours.
+    #[error("line {line}: {detail}")]
+    NotALine {
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Line {
+    id: Value,
+    #[serde(default)]
+    session: Option<String>,
+    #[serde(default)]
+    hex: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    uri: Option<String>,
+    #[serde(default)]
+    headers: HashMap<String, String>,
+    #[serde(default)]
+    body: Option<String>,
+    /// The topic of an MQTT message, where the device should be told from it.
+    #[serde(default)]
+    topic: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    id: Value,
+    device: Vec<String>,
+    fixes: Vec<Value>,
+    reply: Option<String>,
+    error: Option<Value>,
+}
+
+#[derive(Default)]
+struct Connection {
+    teltonika: teltonika::Session,
+    device: Option<DeviceKey>,
+}
+
+/// What a line's message came to.
+#[derive(Default)]
+struct Read {
+    messages: Vec<Message>,
+    reply: Vec<u8>,
+    error: Option<DecodeError>,
+}
+
+/// Decodes every line of `input` by `protocol` and writes an answer for each; empty lines are passed
+/// over. A message that cannot be decoded is an answer too, with its `error`.
+///
+/// # Errors
+/// When a line is not a JSON object with an `id` and a message, or when reading or writing fails.
+pub fn decode_lines(protocol: Protocol, mut input: impl BufRead, mut output: impl Write) -> Result<(), LinesError> {
+    let mut connections: HashMap<String, Connection> = HashMap::new();
+    let mut buffer = Vec::new();
+    for n in 1.. {
+        buffer.clear();
+        let mut limited = std::io::Read::take(&mut input, MAX_LINE as u64 + 1);
+        let read = limited.read_until(b'\n', &mut buffer).map_err(|source| LinesError::Read { line: n, source })?;
+        if read == 0 {
+            break;
+        }
+        if read > MAX_LINE {
+            return Err(LinesError::LongLine { line: n });
+        }
+        if buffer.trim_ascii().is_empty() {
+            continue;
+        }
+        let line: Line = serde_json::from_slice(&buffer)
+            .map_err(|e| LinesError::NotALine { line: n, detail: format!("not a message: {e}") })?;
+        if connections.len() >= MAX_SESSIONS {
+            connections.clear();
+        }
+        let session = line.session.clone().unwrap_or_default();
+        let answer = answer(protocol, connections.entry(session).or_default(), line, n)?;
+        serde_json::to_writer(&mut output, &answer).map_err(|e| LinesError::Write(e.into()))?;
+        output.write_all(b"\n").map_err(LinesError::Write)?;
+    }
+    output.flush().map_err(LinesError::Write)
+}
+
+fn answer(protocol: Protocol, connection: &mut Connection, line: Line, n: usize) -> Result<Answer, LinesError> {
+    let read = match protocol {
+        Protocol::Teltonika => read_teltonika(connection, &bytes_of(&line, n)?),
+        Protocol::Osmand => read_osmand(&line),
+        Protocol::MqttJson => {
+            if let Some(last) = line.topic.as_deref().and_then(|t| t.rsplit('/').next()) {
+                connection.device = Some(DeviceKey::from(last));
+            }
+            read_one(mqtt_json::decode(&bytes_of(&line, n)?), mqtt_json::acknowledge)
+        }
+    };
+    let mut device = Vec::new();
+    let mut fixes = Vec::new();
+    let mut name = |key: &DeviceKey| {
+        let text = key.expose().to_owned();
+        if !device.contains(&text) {
+            device.push(text);
+        }
+    };
+    for message in &read.messages {
+        match message {
+            Message::Login(key) => {
+                name(key);
+                connection.device = Some(key.clone());
+            }
+            Message::KeepAlive => {}
+            Message::Records(records) => {
+                for record in records {
+                    let whose = record.device.as_ref().or(connection.device.as_ref());
+                    whose.into_iter().for_each(&mut name);
+                    fixes.push(fix(whose, record));
+                }
+            }
+        }
+    }
+    Ok(Answer {
+        id: line.id,
+        device,
+        fixes,
+        reply: (!read.reply.is_empty()).then(|| hex(&read.reply)),
+        error: read.error.map(|e| json!({"kind": e.kind.name(), "at": e.at, "detail": e.detail})),
+    })
+}
+
+/// The bytes of a line that has `hex` or `text`.
+fn bytes_of(line: &Line, n: usize) -> Result<Vec<u8>, LinesError> {
+    let fail = |detail: &str| LinesError::NotALine { line: n, detail: detail.to_owned() };
+    match (&line.hex, &line.text) {
+        (Some(h), _) => unhex(h).ok_or_else(|| fail("`hex` is not pairs of hexadecimal digits")),
+        (None, Some(t)) => Ok(t.clone().into_bytes()),
+        (None, None) => Err(fail("a message of this protocol has `hex` or `text`")),
+    }
+}
+
+fn read_teltonika(connection: &mut Connection, bytes: &[u8]) -> Read {
+    let mut read = Read::default();
+    let session = &mut connection.teltonika;
+    session.feed(bytes);
+    loop {
+        match session.next_message() {
+            Ok(Some(message)) => {
+                read.reply.extend(teltonika::acknowledge(&message, Outcome::Taken));
+                read.messages.push(message);
+            }
+            Ok(None) => break,
+            Err(e) => {
+                read.error = Some(e);
+                break;
+            }
+        }
+    }
+    // A line is a whole message: what is left over is not the head of the next one.
+    let left = session.finish().err();
+    read.error = read.error.or(left);
+    read
+}
+
+fn read_osmand(line: &Line) -> Read {
+    let content_type =
+        line.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, v)| v.as_str());
+    let query = line.uri.as_deref().and_then(|u| u.split_once('?')).map_or("", |(_, q)| q);
+    let body = line.body.as_deref().unwrap_or("").as_bytes();
+    let message = osmand::decode(&osmand::Request { query, content_type, body }).map(|r| r.message);
+    let failed = message.is_err();
+    let mut read = read_one(message, osmand::acknowledge);
+    if failed {
+        read.reply = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_vec();
+    }
+    read
+}
+
+fn read_one(message: Result<Message, DecodeError>, acknowledge: impl Fn(&Message, Outcome) -> Vec<u8>) -> Read {
+    match message {
+        Ok(m) => Read { reply: acknowledge(&m, Outcome::Taken), messages: vec![m], error: None },
+        Err(e) => Read { error: Some(e), ..Read::default() },
+    }
+}
+
+fn fix(whose: Option<&DeviceKey>, record: &Record) -> Value {
+    let p = record.position;
+    let attributes: Map<String, Value> =
+        record.attributes.iter().map(|(k, v)| (k.to_string(), attribute(v))).chain(reported(record)).collect();
+    json!({
+        "device": whose.map(DeviceKey::expose),
+        "time": record.time.and_then(rfc3339),
+        "valid": p.is_some_and(|p| p.valid),
+        "located": p.is_some(),
+        "lat": p.map(|p| p.lat),
+        "lon": p.map(|p| p.lon),
+        "altitude_m": p.and_then(|p| p.altitude),
+        "speed_mps": p.and_then(|p| p.speed),
+        "course": p.and_then(|p| p.bearing),
+        "satellites": p.and_then(|p| p.satellites),
+        "hdop": p.and_then(|p| p.hdop),
+        "attributes": attributes,
+    })
+}
+
+fn reported(record: &Record) -> impl Iterator<Item = (String, Value)> {
+    let r = &record.reported;
+    let date = r.start_date.map(|d| d.to_string());
+    [("trip_id", r.trip_id.as_deref()), ("route_id", r.route_id.as_deref()), ("start_date", date.as_deref())]
+        .into_iter()
+        .filter_map(|(name, v)| v.map(|v| (name.to_owned(), Value::from(v))))
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn attribute(v: &AttrValue) -> Value {
+    match v {
+        AttrValue::Int(v) => Value::from(*v),
+        AttrValue::Float(v) => Value::from(*v),
+        AttrValue::Bool(v) => Value::from(*v),
+        AttrValue::Text(v) => Value::from(&**v),
+        AttrValue::Bytes(v) => Value::from(hex(v)),
+    }
+}
+
+fn rfc3339(t: UnixMs) -> Option<String> {
+    jiff::Timestamp::from_millisecond(t.0).ok().map(|t| t.to_string())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let pairs = text.trim().as_bytes().chunks(2);
+    pairs.map(|pair| if let [a, b] = pair { Some(digit(*a)? << 4 | digit(*b)?) } else { None }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(protocol: Protocol, lines: &[Value]) -> Vec<Value> {
+        let input: String = lines.iter().map(|l| format!("{l}\n")).collect();
+        let mut out = Vec::new();
+        decode_lines(protocol, input.as_bytes(), &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_session_remembers_who_logged_in() {
+        let record = Record::at(
+            UnixMs(1_700_000_000_000),
+            crate::codec::Position { lat: 48.85, lon: 37.6, valid: true, ..Default::default() },
+        );
+        let packet = teltonika::encode(teltonika::Codec::Eight, &[record]).unwrap();
+        let login = teltonika::encode_login("352093081452251").unwrap();
+        let out = run(
+            Protocol::Teltonika,
+            &[
+                json!({"id": 1, "session": "a", "hex": hex(&login)}),
+                json!({"id": 2, "session": "b", "hex": hex(&packet)}),
+                json!({"id": 3, "session": "a", "hex": hex(&packet)}),
+                json!({"id": 4, "session": "a", "hex": hex(&packet[..20])}),
+                json!({"id": 5, "session": "a", "hex": "ff"}),
+            ],
+        );
+        assert_eq!(out[0]["reply"], "01");
+        assert_eq!(out[0]["device"], json!(["352093081452251"]));
+        assert_eq!(out[1]["device"], json!([]));
+        assert_eq!(out[2]["fixes"][0]["device"], "352093081452251");
+        assert_eq!(out[2]["fixes"][0]["time"], "2023-11-14T22:13:20Z");
+        assert_eq!(out[2]["reply"], "00000001");
+        assert_eq!(out[3]["error"]["kind"], "truncated");
+        assert_eq!((&out[3]["reply"], &out[3]["fixes"]), (&Value::Null, &json!([])));
+        assert_eq!((&out[4]["reply"], &out[4]["error"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn a_line_that_is_no_message_names_its_number() {
+        let mut out = Vec::new();
+        let e = decode_lines(Protocol::Teltonika, &b"\n{\"id\":1,\"hex\":\"f\"}\n"[..], &mut out).unwrap_err();
+        assert_eq!(e.to_string(), "line 2: `hex` is not pairs of hexadecimal digits");
+    }
+}

@@ -1,0 +1,130 @@
+//! What trackers say on the wire, and what they are answered: sans-I/O codecs, one protocol = one file.
+//!
+//! Every protocol has the same four verbs:
+//!
+//! | verb | what it does |
+//! |---|---|
+//! | `sniff` | looks at the first bytes of a connection: is it this protocol? |
+//! | `decode` | bytes or a request → [`Message`]s, or a [`DecodeError`] that says what and where |
+//! | `acknowledge` | what to answer to a message, given its [`Outcome`] |
+//! | `encode` | the same messages, written: for the simulator, the tests and the benches |
+//!
+//! No codec opens a socket, reads a clock or decides whether a fix is believable (that is [`crate::gate`]).
+
+mod error;
+mod lines;
+mod model;
+pub mod mqtt_json;
+pub mod osmand;
+mod reader;
+pub mod teltonika;
+
+use std::fmt;
+use std::str::FromStr;
+
+use transit_model::fix::Source;
+
+pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use lines::{LinesError, decode_lines};
+pub use model::{AttrKey, AttrValue, DeviceKey, Position, Record};
+
+/// A protocol we read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Protocol {
+    /// Teltonika codec 8 and 8 Extended over TCP.
+    Teltonika,
+    /// The OsmAnd form and the JSON of Traccar Client, over HTTP.
+    Osmand,
+    /// Our own JSON over MQTT.
+    MqttJson,
+}
+
+impl Protocol {
+    /// Every protocol there is.
+    pub const ALL: [Self; 3] = [Self::Teltonika, Self::Osmand, Self::MqttJson];
+
+    /// The name on the command line, in the configuration and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Teltonika => "teltonika",
+            Self::Osmand => "osmand",
+            Self::MqttJson => "mqtt-json",
+        }
+    }
+
+    /// What a fix that came by it names as its source.
+    #[must_use]
+    pub const fn source(self) -> Source {
+        match self {
+            Self::Teltonika => Source::Teltonika,
+            Self::Osmand => Source::Osmand,
+            Self::MqttJson => Source::MqttJson,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no protocol's.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is not a protocol; there are: teltonika, osmand, mqtt-json")]
+pub struct UnknownProtocol(pub String);
+
+impl FromStr for Protocol {
+    type Err = UnknownProtocol;
+    fn from_str(s: &str) -> Result<Self, UnknownProtocol> {
+        Self::ALL.into_iter().find(|p| p.name() == s).ok_or_else(|| UnknownProtocol(s.to_owned()))
+    }
+}
+
+/// What the first bytes of a connection look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sniff {
+    /// This protocol.
+    Yes,
+    /// Not this protocol.
+    No,
+    /// Too few bytes to tell.
+    NeedMore,
+}
+
+/// One message of a tracker.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Message {
+    /// It says who it is; what follows on the connection is its.
+    Login(DeviceKey),
+    /// It is still there.
+    KeepAlive,
+    /// Records, in the order they were sent; each may be without a position.
+    Records(Vec<Record>),
+}
+
+/// What became of a message: decides the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A login was let in, or the records are durable.
+    Taken,
+    /// A login was refused, or the records could not be made durable: the tracker must keep them.
+    Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_is_named_or_the_names_are_listed() {
+        for p in Protocol::ALL {
+            assert_eq!(p.name().parse(), Ok(p));
+        }
+        let e = "gt06".parse::<Protocol>().unwrap_err().to_string();
+        for p in Protocol::ALL {
+            assert!(e.contains(p.name()), "{e} does not list {p}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What every protocol's messages come to: records of a device, before anybody judged them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use transit_model::fix::Reported;
+use transit_model::time::UnixMs;
+
+/// What a device calls itself on the wire: an IMEI or another unique id. For most protocols it is
+/// the only credential there is, so `Debug` and `Display` show it masked and it never leaves ingest.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeviceKey(Arc<str>);
+
+impl DeviceKey {
+    /// The longest key we take, bytes.
+    pub const MAX: usize = 64;
+
+    /// The key itself. Not for logs, metrics or anything that leaves ingest.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the text can be a device's key: 1 to [`Self::MAX`] letters, digits, `-`, `_`, `.`, `:`.
+    /// (So it is safe as a level of an MQTT topic and in a CSV file.)
+    #[must_use]
+    pub fn is_valid(s: &str) -> bool {
+        (1..=Self::MAX).contains(&s.len())
+            && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    }
+}
+
+impl<S: AsRef<str>> From<S> for DeviceKey {
+    fn from(s: S) -> Self {
+        Self(Arc::from(s.as_ref()))
+    }
+}
+
+impl fmt::Display for DeviceKey {
+    /// Masked: the last four characters of a key of nine or more, nothing of a shorter one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chars = self.0.chars().count();
+        f.write_str("…")?;
+        if chars < 9 {
+            return Ok(());
+        }
+        self.0.chars().skip(chars - 4).try_for_each(|c| fmt::Write::write_char(f, c))
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a record says the device was.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Position {
+    /// WGS 84 latitude, degrees, as sent: not yet known to be on Earth.
+    pub lat: f64,
+    /// WGS 84 longitude, degrees, as sent.
+    pub lon: f64,
+    /// Above sea level, metres.
+    pub altitude: Option<f32>,
+    /// Over the ground, m/s.
+    pub speed: Option<f32>,
+    /// Course over ground, degrees clockwise from north, 0..360.
+    pub bearing: Option<f32>,
+    /// Satellites used.
+    pub satellites: Option<u8>,
+    /// Horizontal dilution of precision.
+    pub hdop: Option<f32>,
+    /// The device's own estimate of its error, metres.
+    pub accuracy: Option<f32>,
+    /// Whether the device itself stands by it; false for one it only remembers.
+    pub valid: bool,
+}
+
+/// The name of an attribute.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum AttrKey {
+    /// A numbered input or sensor of the protocol; written `io239`.
+    Io(u16),
+    /// A name of ours.
+    Name(&'static str),
+    /// A name of the device's.
+    Own(Box<str>),
+}
+
+impl fmt::Display for AttrKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(id) => write!(f, "io{id}"),
+            Self::Name(n) => f.write_str(n),
+            Self::Own(n) => f.write_str(n),
+        }
+    }
+}
+
+/// The value of an attribute.
+#[derive(Clone, PartialEq, Debug)]
+pub enum AttrValue {
+    /// A whole number.
+    Int(u64),
+    /// Any other number.
+    Float(f64),
+    /// A yes or no.
+    Bool(bool),
+    /// Words.
+    Text(Box<str>),
+    /// Bytes that mean something to the device; written in hex.
+    Bytes(Box<[u8]>),
+}
+
+/// One record of a device: a moment and what was so then.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Record {
+    /// Whose, where the message itself says so; otherwise that of the login.
+    pub device: Option<DeviceKey>,
+    /// The device's clock; `None` where the protocol lets the server's stand in.
+    pub time: Option<UnixMs>,
+    /// Tells records of one device and time apart: the protocol's own number where it has one, else
+    /// a digest of the content. The same record sent twice has the same.
+    pub sequence: u32,
+    /// Where; `None` when the record carries no position of its own.
+    pub position: Option<Position>,
+    /// What the vehicle says it is doing.
+    pub reported: Reported,
+    /// Everything else, in the order sent.
+    pub attributes: Vec<(AttrKey, AttrValue)>,
+}
+
+impl Record {
+    /// A record of a position at a time, with nothing else.
+    #[must_use]
+    pub fn at(time: UnixMs, position: Position) -> Self {
+        Self { time: Some(time), position: Some(position), ..Self::default() }
+    }
+
+    /// An attribute's value.
+    #[must_use]
+    pub fn attribute(&self, key: &AttrKey) -> Option<&AttrValue> {
+        self.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+}
+
+/// 32-bit FNV-1a: a digest that is the same on every machine and in every version.
+#[must_use]
+pub(crate) fn digest(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_shown_whole() {
+        for (key, shown) in [("352093081452251", "…2251"), ("12345678", "…"), ("a", "…"), ("", "…")] {
+            assert_eq!(DeviceKey::from(key).to_string(), shown);
+            assert_eq!(format!("{:?}", DeviceKey::from(key)), shown);
+        }
+    }
+
+    #[test]
+    fn a_key_fits_a_topic() {
+        assert!(DeviceKey::is_valid("352093081452251") && DeviceKey::is_valid("bus-7_a.b:c"));
+        for bad in ["", "a/b", "a+", "#", "a b", "ключ", &"9".repeat(65)] {
+            assert!(!DeviceKey::is_valid(bad), "{bad}");
+        }
+    }
+}
