@@ -8,10 +8,18 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`matching`] | which trip a vehicle is on, and where on it |
+//! | [`learning`] | link times, dwells and the predictor's own errors |
+//! | [`engine`] | the pure engine: fixes in, world out |
 //! | [`world`] | what the engine knows at one moment, as every reader sees it |
+//! | [`replay`] | the engine fed from files |
 //! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
 //! | [`http`] | HTTP, WebSocket and the web pages |
 
 pub mod board;
+pub mod engine;
 pub mod http;
+pub mod learning;
+pub mod matching;
+pub mod replay;
 pub mod world;

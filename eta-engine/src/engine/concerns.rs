@@ -1,0 +1,92 @@
+//! What in a world needs a dispatcher: each a pure reading of it, so that it is raised once for as
+//! long as it lasts and goes by itself.
+
+use rustc_hash::FxHashMap;
+use transit_model::dispatch::{Concern, Phase};
+
+use crate::world::{TripDay, Vehicle, World};
+
+/// A vehicle on a trip that says nothing for so long is silent, seconds.
+const SILENT: i64 = 180;
+/// After this long it is simply gone, seconds.
+const GONE: i64 = 1800;
+
+/// Every concern of a world, the most urgent first.
+#[must_use]
+pub fn of(world: &World) -> Vec<Concern> {
+    let mut found: Vec<Concern> = world.vehicles.iter().filter_map(|v| silent(world, v)).collect();
+    found.extend(world.vehicles.iter().filter_map(|v| off_route(world, v)));
+    found.extend(two_on_one_trip(world));
+    found.sort_by(|a, b| (a.level, &a.key).cmp(&(b.level, &b.key)));
+    found
+}
+
+fn on_route(world: &World, v: &Vehicle) -> Option<(String, String)> {
+    let on = v.on_trip?.on;
+    let route = world.timetable.route_of(on.trip);
+    Some((route.id.to_string(), route.short_name.to_string()))
+}
+
+fn silent(world: &World, v: &Vehicle) -> Option<Concern> {
+    let age = world.now.secs_since(v.fix_time);
+    if !matches!(v.phase, Phase::InProgress | Phase::OffRoute) || !(SILENT..GONE).contains(&age) {
+        return None;
+    }
+    let (route_id, route) = on_route(world, v)?;
+    let since = world.timetable.zone.hhmm(v.fix_time);
+    Some(Concern {
+        key: format!("silent:{}", v.id),
+        level: 2,
+        kind: "silent".to_owned(),
+        text_uk: format!("{} на маршруті {route} мовчить з {since}", v.id),
+        text_en: format!("{} on route {route} silent since {since}", v.id),
+        vehicle_id: Some(v.id.to_string()),
+        route_id: Some(route_id),
+        since: v.fix_time,
+    })
+}
+
+fn off_route(world: &World, v: &Vehicle) -> Option<Concern> {
+    if v.phase != Phase::OffRoute || world.now.secs_since(v.fix_time) >= GONE {
+        return None;
+    }
+    let (route_id, route) = on_route(world, v)?;
+    Some(Concern {
+        key: format!("off_route:{}", v.id),
+        level: 1,
+        kind: "off_route".to_owned(),
+        text_uk: format!("{} зійшов з маршруту {route}", v.id),
+        text_en: format!("{} has left route {route}", v.id),
+        vehicle_id: Some(v.id.to_string()),
+        route_id: Some(route_id),
+        since: v.fix_time,
+    })
+}
+
+fn two_on_one_trip(world: &World) -> Vec<Concern> {
+    let mut on: FxHashMap<TripDay, Vec<&Vehicle>> = FxHashMap::default();
+    for v in world.vehicles.iter().filter(|v| v.phase == Phase::InProgress) {
+        if world.now.secs_since(v.fix_time) < SILENT
+            && let Some(trip) = v.on_trip
+        {
+            on.entry(trip.on).or_default().push(v);
+        }
+    }
+    let mut found = Vec::new();
+    for (trip, both) in on {
+        let [first, .., last] = both.as_slice() else { continue };
+        let Some((route_id, route)) = on_route(world, first) else { continue };
+        let id = &world.timetable.trips.at(trip.trip).id;
+        found.push(Concern {
+            key: format!("two_on_one_trip:{}:{id}", trip.date),
+            level: 2,
+            kind: "two_on_one_trip".to_owned(),
+            text_uk: format!("{} і {} на одному рейсі маршруту {route}", first.id, last.id),
+            text_en: format!("{} and {} are on one trip of route {route}", first.id, last.id),
+            vehicle_id: Some(first.id.to_string()),
+            route_id: Some(route_id),
+            since: first.fix_time.min(last.fix_time),
+        });
+    }
+    found
+}

@@ -1,0 +1,246 @@
+//! When a vehicle will be at each stop ahead: of its trip, and of the next trips of its block.
+//!
+//! A first stop holds until the timetable's departure; a link takes what was learned of it; the part
+//! of the link that is done counts; and what the predictor has learned of its own errors is taken
+//! off at the end (`docs/eta.md`). Pure: a vehicle, a model and the time in, estimates out.
+
+use transit_model::dispatch::Phase;
+use transit_model::ids::StopPos;
+use transit_model::time::UnixMs;
+use transit_model::timetable::{Pattern, Timetable};
+
+use super::vehicle::VehicleState;
+use super::{Model, Settings, when};
+use crate::learning::calibration::Doing;
+use crate::learning::links::When;
+use crate::matching::track::Hypothesis;
+use crate::world::{CallPrediction, TripDay};
+
+/// A vehicle silent for longer is no longer predicted, seconds.
+const SILENT: i64 = 15 * 60;
+/// Off its route for longer it is no longer predicted, fixes.
+const OFF_ROUTE_FIXES: u16 = 24;
+/// A vehicle that should have left its first stop leaves so soon from now, seconds.
+const ABOUT_TO_LEAVE: f64 = 15.0;
+/// Driving to its first stop, m/s in a straight line.
+const DEADHEAD_SPEED: f32 = 6.0;
+/// A dwelling vehicle has at least so much of its dwell before it, seconds.
+const LAST_OF_DWELL: f32 = 3.0;
+
+/// What a prediction is made from, beside the vehicle.
+pub struct Context<'a> {
+    /// The timetable.
+    pub timetable: &'a Timetable,
+    /// What was learned.
+    pub model: &'a Model,
+    /// How to predict.
+    pub settings: &'a Settings,
+    /// The time.
+    pub now: UnixMs,
+}
+
+/// A prediction, and the arrival as it was before calibration.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// The prediction; what is published is set later.
+    pub call: CallPrediction,
+    /// Before calibration.
+    pub raw: UnixMs,
+}
+
+/// Predictions for one vehicle.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// What it was doing.
+    pub doing: Doing,
+    /// In the order of the calls.
+    pub estimates: Vec<Estimate>,
+}
+
+/// Where a vehicle is in time: the moment it will be, or was, at the beginning of a link.
+struct Cursor {
+    /// Unix seconds of arrival at the call before.
+    arrival: f64,
+    /// The arrival shown for the call before: nothing after it may be earlier.
+    floor: f64,
+}
+
+/// Predicts for one vehicle; nothing for one that is not in service.
+pub fn ahead(v: &VehicleState, c: &Context<'_>, next_of: &mut dyn FnMut(TripDay) -> Option<TripDay>) -> Made {
+    let mut made = Made { doing: Doing::Moving, estimates: Vec::new() };
+    let (Some(h), Some(last)) = (v.track.chosen(), v.last.as_ref()) else { return made };
+    let silent = c.now.secs_since(last.time) > SILENT;
+    if silent || h.misses > OFF_ROUTE_FIXES || matches!(v.phase, Phase::Unknown | Phase::AtBase) {
+        return made;
+    }
+    made.doing = doing(v, h);
+    let until = c.now.secs_f64() + f64::from(c.settings.horizon);
+    let mut on = h.on;
+    let mut cursor = current_trip(v, h, c, until, &mut made);
+    // Guarded against a feed whose blocks run in circles.
+    for _ in 0..8 {
+        let Some(end) = cursor else { break };
+        let Some(next) = next_of(on).filter(|_| end.arrival < until) else { break };
+        on = next;
+        cursor = whole_trip(on, end.arrival + f64::from(c.settings.minimum_layover), end.floor, c, until, &mut made);
+    }
+    made
+}
+
+fn doing(v: &VehicleState, h: &Hypothesis) -> Doing {
+    if !h.started {
+        return Doing::Waiting;
+    }
+    if v.run.as_ref().is_some_and(|r| r.on == h.on && r.dwelling().is_some()) {
+        return Doing::Dwelling;
+    }
+    if v.standing_since.is_some() { Doing::Standing } else { Doing::Moving }
+}
+
+/// The rest of the trip the vehicle is on; the cursor at its last stop, or nothing beyond the horizon.
+fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
+    let t = c.timetable;
+    let pattern = t.pattern_of(h.on.trip);
+    let last = v.last.as_ref()?;
+    let now = c.now.secs_f64();
+    if h.ended.is_some() {
+        return Some(Cursor { arrival: h.ended.map_or(now, UnixMs::secs_f64), floor: now });
+    }
+    if !h.started {
+        let first = pattern.calls.first()?;
+        let line = t.shapes.at(pattern.shape);
+        let away = v.at.map_or(0.0, |p| p.distance(line.point_at(first.along)));
+        let here = if away > 150.0 { last.time.secs_f64() + f64::from(away / DEADHEAD_SPEED) } else { 0.0 };
+        let free = v.free_since.map_or(0.0, |f| f.secs_f64() + f64::from(c.settings.minimum_layover));
+        return whole_trip(h.on, here.max(free).max(now + ABOUT_TO_LEAVE), now, c, until, made);
+    }
+    let run = v.run.as_ref().filter(|r| r.on == h.on)?;
+    let next = usize::from(run.next());
+    let call = pattern.calls.get(next)?;
+    let before = pattern.calls.get(next.checked_sub(1)?)?;
+    let expected = link_time(h.on, pattern, next - 1, when(t, last.time), c);
+    let key = link_key(t, pattern, next - 1);
+    let dwell = c.model.links.dwell(key).min(0.6 * expected);
+    let running = expected - dwell;
+    let length = (call.along - before.along).max(1.0);
+    let to_go = ((call.along - h.along) / length).clamp(0.0, 1.0);
+    let rest = match run.dwelling().filter(|(pos, _)| usize::from(*pos) + 1 == next) {
+        Some((_, since)) => {
+            let stood = last.time.secs_since(since) as f32;
+            (dwell - stood).max(LAST_OF_DWELL) + running
+        }
+        None => running * to_go,
+    };
+    let mut cursor = Cursor { arrival: last.time.secs_f64() + f64::from(rest), floor: now };
+    push(h.on, pattern, next, &mut cursor, c, made);
+    run_on(h.on, pattern, next, cursor, c, until, made)
+}
+
+/// A whole trip that has not begun, for a vehicle that may leave at `ready` (unix seconds).
+fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
+    let t = c.timetable;
+    let pattern = t.pattern_of(on.trip);
+    let planned = t.zone.at(on.date, t.starts(on.trip)).secs_f64();
+    let leaves = (planned + f64::from(c.model.start_lateness)).max(ready).max(floor);
+    if leaves > until {
+        return None;
+    }
+    let first = pattern.calls.first()?;
+    let at = UnixMs::from_secs_f64(leaves);
+    let day = t.zone.day_start(on.date);
+    let times = t.time_at(on.trip, StopPos(0))?;
+    made.estimates.push(Estimate {
+        raw: at,
+        call: CallPrediction {
+            on,
+            pos: StopPos(0),
+            stop: first.stop,
+            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
+            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
+            arrival: at,
+            arrival_p10: UnixMs::from_secs_f64(leaves - 20.0).max(c.now),
+            arrival_p90: UnixMs::from_secs_f64(leaves + 90.0),
+            departure: at,
+            published_arrival: at,
+            published_departure: at,
+        },
+    });
+    let moment = when(t, at);
+    let first_link = link_time(on, pattern, 0, moment, c);
+    // The link was learned with the dwell before it; the wait at a first stop is not one.
+    let dwell = c.model.links.dwell(link_key(t, pattern, 0)).min(0.6 * first_link);
+    let mut cursor = Cursor { arrival: leaves + f64::from(first_link - dwell), floor: leaves };
+    push(on, pattern, 1, &mut cursor, c, made);
+    run_on(on, pattern, 1, cursor, c, until, made)
+}
+
+/// From a call to the end of the trip, link by link.
+fn run_on(
+    on: TripDay,
+    pattern: &Pattern,
+    from: usize,
+    mut cursor: Cursor,
+    c: &Context<'_>,
+    until: f64,
+    made: &mut Made,
+) -> Option<Cursor> {
+    let start = when(c.timetable, UnixMs::from_secs_f64(cursor.arrival));
+    let begun = cursor.arrival;
+    for pos in from + 1..pattern.calls.len() {
+        let moment = start.plus((cursor.arrival - begun) as f32);
+        cursor.arrival += f64::from(link_time(on, pattern, pos - 1, moment, c));
+        if cursor.arrival > until {
+            return None;
+        }
+        push(on, pattern, pos, &mut cursor, c, made);
+    }
+    Some(cursor)
+}
+
+/// Writes one call down, calibrated, in order, and never in the past.
+fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Context<'_>, made: &mut Made) {
+    let t = c.timetable;
+    let (Some(call), Some(times)) = (pattern.calls.get(pos), t.time_at(on.trip, StopPos::new(pos))) else { return };
+    let now = c.now.secs_f64();
+    let raw = cursor.arrival.max(now);
+    let lead = (raw - now) as f32;
+    let q = c.model.calibration.at(made.doing, lead);
+    let arrival = (raw + f64::from(q.p50)).max(cursor.floor + 1.0).max(now + 1.0);
+    let spread = |q: f32| arrival + f64::from(q);
+    let p10 = spread(q.p10 - q.p50).max(now).min(arrival);
+    let p90 = spread(q.p90 - q.p50).max(arrival);
+    let dwell = pattern.links.get(pos).map_or(0.0, |_| c.model.links.dwell(link_key(t, pattern, pos)));
+    let day = t.zone.day_start(on.date);
+    let ms = UnixMs::from_secs_f64;
+    cursor.floor = arrival;
+    made.estimates.push(Estimate {
+        raw: ms(raw),
+        call: CallPrediction {
+            on,
+            pos: StopPos::new(pos),
+            stop: call.stop,
+            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
+            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
+            arrival: ms(arrival),
+            arrival_p10: ms(p10),
+            arrival_p90: ms(p90),
+            departure: ms(arrival + f64::from(dwell)),
+            published_arrival: ms(arrival),
+            published_departure: ms(arrival + f64::from(dwell)),
+        },
+    });
+}
+
+fn link_key(t: &Timetable, pattern: &Pattern, link: usize) -> transit_model::timetable::LinkKey {
+    let known = pattern.links.get(link).and_then(|l| t.links.get(*l));
+    known.map_or(transit_model::timetable::LinkKey(0), |l| l.key)
+}
+
+fn link_time(on: TripDay, pattern: &Pattern, link: usize, moment: When, c: &Context<'_>) -> f32 {
+    let t = c.timetable;
+    let times = |pos: usize| t.time_at(on.trip, StopPos::new(pos)).unwrap_or_default();
+    let from = times(link);
+    let began = if link == 0 { from.departure } else { from.arrival };
+    let plan = (times(link + 1).arrival - began).0 as f32;
+    c.model.links.expect(link_key(t, pattern, link), plan, moment)
+}

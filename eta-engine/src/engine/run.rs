@@ -1,0 +1,232 @@
+//! One vehicle's run of one trip: which calls it has made, and when. Crossing times are interpolated
+//! between fixes; they only ever go forward.
+
+use transit_model::ids::{LinkIdx, StopIdx, StopPos};
+use transit_model::time::UnixMs;
+use transit_model::timetable::{Pattern, Timetable};
+
+use crate::world::TripDay;
+
+/// A vehicle has arrived when it is so near before the stop, metres: drivers stop short of the pole.
+const ARRIVE_BEFORE: f32 = 12.0;
+/// At the last stop, where vehicles wait in a line for the turn.
+const ARRIVE_BEFORE_LAST: f32 = 30.0;
+/// It has left when it is so far behind it, metres.
+const DEPART_AFTER: f32 = 18.0;
+/// A crossing between fixes farther apart than this teaches nothing, seconds.
+const EXACT: i64 = 90;
+
+/// A call that was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StopEvent {
+    /// Which trip.
+    pub on: TripDay,
+    /// Which vehicle, by its place in the engine.
+    pub vehicle: u32,
+    /// Which call.
+    pub pos: StopPos,
+    /// Where.
+    pub stop: StopIdx,
+    /// When it came; unknown at the first stop.
+    pub arrival: Option<UnixMs>,
+    /// When it left; unknown at the last stop.
+    pub departure: Option<UnixMs>,
+}
+
+/// What passing stops tells.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Passed {
+    /// A link was run from arrival to arrival.
+    Link {
+        /// Which.
+        link: LinkIdx,
+        /// How long it took.
+        seconds: f32,
+        /// What the timetable gave it.
+        plan: f32,
+        /// When it began.
+        began: UnixMs,
+    },
+    /// A dwell was seen at the first stop of a link.
+    Dwell {
+        /// The link that begins there.
+        link: LinkIdx,
+        /// How long.
+        seconds: f32,
+    },
+    /// It came to a stop: predictions for it can be judged.
+    Arrival {
+        /// Which call.
+        pos: StopPos,
+        /// When.
+        at: UnixMs,
+    },
+    /// It left the first stop.
+    Start {
+        /// Behind the timetable, seconds.
+        lateness: f32,
+    },
+    /// A call is over.
+    Event(StopEvent),
+}
+
+/// How far a vehicle has come on its trip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The trip.
+    pub on: TripDay,
+    /// The first call it has not arrived at.
+    arrived: u16,
+    /// The first call it has not left.
+    departed: u16,
+    /// The last call it arrived at, when, and whether that is exact.
+    pub last_arrival: Option<(u16, UnixMs, bool)>,
+    /// When it left the first stop, if that was seen.
+    pub left_first: Option<(UnixMs, bool)>,
+    /// The call it is at, not yet written down.
+    pub pending: Option<StopEvent>,
+    /// The last fix: when, and how far along.
+    last: (UnixMs, f32),
+    vehicle: u32,
+}
+
+impl Run {
+    /// Begins to follow a trip with the vehicle so far along.
+    #[must_use]
+    pub fn begin(on: TripDay, vehicle: u32, pattern: &Pattern, at: UnixMs, along: f32, started: bool) -> Self {
+        let here = if started { pattern.calls.partition_point(|c| c.along <= along + ARRIVE_BEFORE) } else { 1 };
+        let left = if started { pattern.calls.partition_point(|c| c.along + DEPART_AFTER <= along) } else { 0 };
+        let small = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        Self {
+            on,
+            arrived: small(here.max(1)),
+            departed: small(left),
+            last_arrival: None,
+            left_first: None,
+            pending: None,
+            last: (at, along),
+            vehicle,
+        }
+    }
+
+    /// How many calls are over.
+    #[must_use]
+    pub const fn departed(&self) -> u16 {
+        self.departed
+    }
+
+    /// The first call it has not arrived at.
+    #[must_use]
+    pub const fn next(&self) -> u16 {
+        self.arrived
+    }
+
+    /// The call it stands at, and since when, if it has arrived and not left.
+    #[must_use]
+    pub fn dwelling(&self) -> Option<(u16, UnixMs)> {
+        let (pos, at, _) = self.last_arrival?;
+        (self.departed <= pos).then_some((pos, at))
+    }
+
+    /// Takes in that the vehicle is now so far along.
+    pub fn advance(&mut self, t: &Timetable, now: UnixMs, along: f32, out: &mut Vec<Passed>) {
+        let pattern = t.pattern_of(self.on.trip);
+        let (from_time, from) = self.last;
+        self.last = (now, along.max(from));
+        if along <= from {
+            return;
+        }
+        let gap = now.secs_since(from_time);
+        let exact = gap <= EXACT;
+        let when = |line: f32| {
+            let share = f64::from(((line - from) / (along - from)).clamp(0.0, 1.0));
+            UnixMs((share.mul_add((now.0 - from_time.0) as f64, from_time.0 as f64)) as i64)
+        };
+        let last = pattern.calls.len().saturating_sub(1);
+        loop {
+            let (next, leaving) = (usize::from(self.arrived), usize::from(self.departed));
+            let arrive = pattern.calls.get(next).map(|c| {
+                c.along - if next == last { ARRIVE_BEFORE_LAST } else { ARRIVE_BEFORE }
+            });
+            let depart = pattern.calls.get(leaving).filter(|_| leaving < last).map(|c| c.along + DEPART_AFTER);
+            match (arrive, depart) {
+                // A call is left before the next is reached, however near they are.
+                (_, Some(d)) if leaving < next && d <= along => {
+                    self.depart(t, pattern, leaving, when(d), exact, out);
+                }
+                (Some(a), d) if a <= along && (leaving == next || d.is_none_or(|d| d > along)) => {
+                    self.arrive(t, pattern, next, when(a), exact, out);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn arrive(&mut self, t: &Timetable, pattern: &Pattern, pos: usize, at: UnixMs, exact: bool, out: &mut Vec<Passed>) {
+        let Some(call) = pattern.calls.get(pos) else { return };
+        let at = self.last_arrival.map_or(at, |(_, before, _)| UnixMs(at.0.max(before.0 + 1000)));
+        let small = StopPos::new(pos);
+        out.push(Passed::Arrival { pos: small, at });
+        if let Some(link) = pos.checked_sub(1).and_then(|l| pattern.links.get(l).map(|link| (l, *link))) {
+            self.ran(t, link, at, exact, out);
+        }
+        let last = pos + 1 == pattern.calls.len();
+        let event =
+            StopEvent { on: self.on, vehicle: self.vehicle, pos: small, stop: call.stop, arrival: Some(at), departure: None };
+        out.extend(self.pending.take().map(Passed::Event));
+        if last {
+            out.push(Passed::Event(event));
+            self.departed = small.0 + 1;
+        } else {
+            self.pending = Some(event);
+        }
+        self.arrived = small.0 + 1;
+        self.last_arrival = Some((small.0, at, exact));
+    }
+
+    /// The link into the call just reached was run.
+    fn ran(&self, t: &Timetable, (from_pos, link): (usize, LinkIdx), at: UnixMs, exact: bool, out: &mut Vec<Passed>) {
+        let times = |pos: usize| t.time_at(self.on.trip, StopPos::new(pos)).unwrap_or_default();
+        let (a, b) = (times(from_pos), times(from_pos + 1));
+        let began = match self.last_arrival {
+            Some((pos, began, was_exact)) if usize::from(pos) == from_pos && was_exact => Some((began, a.arrival)),
+            // From the first stop a link is run from departure: nobody sees how long a vehicle waits there.
+            _ => self.left_first.filter(|(_, seen)| *seen && from_pos == 0).map(|(began, _)| (began, a.departure)),
+        };
+        let Some((began, planned)) = began.filter(|_| exact) else { return };
+        let seconds = (at.0 - began.0) as f32 / 1000.0;
+        if seconds > 2.0 && seconds < 2400.0 {
+            out.push(Passed::Link { link, seconds, plan: (b.arrival - planned).0 as f32, began });
+        }
+    }
+
+    fn depart(&mut self, t: &Timetable, pattern: &Pattern, pos: usize, at: UnixMs, exact: bool, out: &mut Vec<Passed>) {
+        let small = StopPos::new(pos);
+        self.departed = small.0 + 1;
+        if let Some(mut event) = self.pending.take_if(|e| e.pos == small) {
+            let at = UnixMs(at.0.max(event.arrival.map_or(at.0, |a| a.0)));
+            event.departure = Some(at);
+            let arrived = self.last_arrival.filter(|(p, _, was_exact)| *p == small.0 && *was_exact && exact);
+            if let (Some((_, since, _)), Some(link)) = (arrived, pattern.links.get(pos)) {
+                // Rolling through the 30 m around the pole takes four seconds by itself.
+                let seconds = ((at.0 - since.0) as f32 / 1000.0 - 4.0).max(0.0);
+                out.push(Passed::Dwell { link: *link, seconds });
+            }
+            out.push(Passed::Event(event));
+        } else if let Some(call) = pattern.calls.get(pos).filter(|_| pos == 0) {
+            self.left_first = Some((at, exact));
+            let planned = t.zone.at(self.on.date, t.starts(self.on.trip));
+            if exact {
+                out.push(Passed::Start { lateness: (at.0 - planned.0) as f32 / 1000.0 });
+            }
+            out.push(Passed::Event(StopEvent {
+                on: self.on,
+                vehicle: self.vehicle,
+                pos: small,
+                stop: call.stop,
+                arrival: None,
+                departure: Some(at),
+            }));
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What the engine keeps of one vehicle between fixes.
+
+use std::sync::Arc;
+
+use transit_model::dispatch::{Phase, VehicleKind};
+use transit_model::fix::Fix;
+use transit_model::ids::{StopPos, VehicleId};
+use transit_model::plane::Xy;
+use transit_model::time::UnixMs;
+use transit_model::timetable::Timetable;
+
+use super::predict::{Estimate, Made};
+use super::run::{Passed, Run};
+use super::{Ignored, motion_between, next_pos, phase_of};
+use crate::board::hold::{self, Published};
+use crate::learning::calibration::{Doing, lead_bin};
+use crate::matching::snap::Motion;
+use crate::matching::track::Track;
+use crate::world::{CallPrediction, OnTrip, TripDay, TripSpan, Vehicle};
+
+/// Faster than anything drives, m/s.
+const LEAP_SPEED: f32 = 55.0;
+/// A leap shorter than this is noise, not a leap, metres.
+const LEAP_METRES: f32 = 600.0;
+/// So many fixes that agree on a far place are believed.
+const LEAP_FIXES: u8 = 3;
+/// Below this a vehicle stands, m/s.
+const STANDING_SPEED: f32 = 0.8;
+/// How long the trips a vehicle was on are remembered, seconds.
+const HISTORY: i64 = 24 * 3600;
+
+/// A prediction that waits to come true.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    on: TripDay,
+    pos: u16,
+    bin: u8,
+    doing: Doing,
+    made: UnixMs,
+    raw: UnixMs,
+}
+
+/// The last fix that was taken.
+#[derive(Clone, Debug)]
+pub struct LastFix {
+    /// When it was made.
+    pub time: UnixMs,
+    /// When it reached us.
+    pub received: UnixMs,
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+    /// m/s, measured or from the fix before.
+    pub speed: Option<f32>,
+    /// Degrees.
+    pub bearing: Option<f32>,
+}
+
+/// One vehicle.
+#[derive(Clone, Debug)]
+pub struct VehicleState {
+    /// Its public name.
+    pub id: VehicleId,
+    /// Its place in the engine.
+    pub index: u32,
+    /// What kind it is.
+    pub kind: VehicleKind,
+    /// Its last fix.
+    pub last: Option<LastFix>,
+    /// Where that was, on the plane.
+    pub at: Option<Xy>,
+    /// The trips it may be on.
+    pub track: Track,
+    /// The run of the trip it is on.
+    pub run: Option<Run>,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Since when it stands still.
+    pub standing_since: Option<UnixMs>,
+    /// When the trip before this one ended.
+    pub free_since: Option<UnixMs>,
+    anchor: Option<Xy>,
+    leaps: u8,
+    history: Vec<TripSpan>,
+    ahead: Arc<[CallPrediction]>,
+    told: Vec<(TripDay, StopPos, Published, Published)>,
+    pending: Vec<Pending>,
+}
+
+impl VehicleState {
+    /// A vehicle nobody has heard of, with its place in the engine.
+    #[must_use]
+    pub fn new(id: VehicleId, index: u32) -> Self {
+        Self {
+            id,
+            index,
+            kind: VehicleKind::Transit,
+            last: None,
+            at: None,
+            track: Track::default(),
+            run: None,
+            phase: Phase::Unknown,
+            standing_since: None,
+            free_since: None,
+            anchor: None,
+            leaps: 0,
+            history: Vec::new(),
+            ahead: Arc::from([]),
+            told: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// The predictions made last.
+    #[must_use]
+    pub fn ahead(&self) -> &Arc<[CallPrediction]> {
+        &self.ahead
+    }
+
+    /// How it moved from its last fix to this one, unless the fix is not to be taken.
+    pub(super) fn motion(&mut self, fix: &Fix, at: Xy) -> Result<Motion, Ignored> {
+        let last = self.last.as_ref().map(|l| l.time).zip(self.at);
+        if let Some((time, place)) = last {
+            if fix.time <= time {
+                return Err(Ignored::Late);
+            }
+            let gap = (fix.time.0 - time.0) as f32 / 1000.0;
+            let far = place.distance(at);
+            if far > LEAP_METRES && far / gap > LEAP_SPEED && self.leaps + 1 < LEAP_FIXES {
+                self.leaps += 1;
+                return Err(Ignored::Leap);
+            }
+        }
+        self.leaps = 0;
+        Ok(motion_between(last, self.anchor, fix, at))
+    }
+
+    /// Notes a fix that was taken, after the track has chosen.
+    pub(super) fn moved(&mut self, fix: &Fix, at: Xy, motion: Motion, t: &Timetable) {
+        let standing = motion.speed.is_some_and(|v| v < STANDING_SPEED)
+            || self.at.is_some_and(|p| p.distance(at) < 4.0 && motion.dt >= 5.0);
+        self.standing_since = if standing { self.standing_since.or(Some(fix.time)) } else { None };
+        if self.anchor.is_none_or(|a| a.distance(at) >= 25.0) {
+            self.anchor = Some(at);
+        }
+        self.at = Some(at);
+        self.last = Some(LastFix {
+            time: fix.time,
+            received: fix.received,
+            lat: fix.lat,
+            lon: fix.lon,
+            speed: motion.speed,
+            bearing: motion.bearing,
+        });
+        self.phase = phase_of(self, t);
+        self.remember(fix.time);
+    }
+
+    fn remember(&mut self, now: UnixMs) {
+        let on = self.track.chosen().map(|h| h.on);
+        match self.history.last_mut() {
+            Some(span) if span.on == on => span.to = now,
+            _ => self.history.push(TripSpan { on, from: now, to: now }),
+        }
+        if self.history.first().is_some_and(|s| now.secs_since(s.to) > HISTORY) {
+            self.history.retain(|s| now.secs_since(s.to) <= HISTORY);
+        }
+    }
+
+    /// Brings the run up to the place the track has it at, and says what was passed.
+    pub(super) fn pass_stops(&mut self, now: UnixMs, t: &Timetable) -> Vec<Passed> {
+        let mut out = Vec::new();
+        let Some(h) = self.track.chosen().copied() else {
+            self.run = None;
+            return out;
+        };
+        if h.misses > 0 {
+            return out;
+        }
+        match self.run.as_mut().filter(|r| r.on == h.on) {
+            Some(run) => run.advance(t, now, h.along, &mut out),
+            None => {
+                let pattern = t.pattern_of(h.on.trip);
+                self.run = Some(Run::begin(h.on, self.index, pattern, now, h.along, h.started));
+                self.pending.retain(|p| p.on == h.on);
+            }
+        }
+        if let Some(ended) = h.ended {
+            self.free_since = Some(ended);
+        }
+        out
+    }
+
+    /// The predictions that an arrival proves or disproves: what was being done, the lead, and
+    /// actual − predicted, seconds.
+    pub(super) fn came_true(&mut self, pos: StopPos, at: UnixMs) -> Vec<(Doing, f32, f32)> {
+        let Some(on) = self.run.as_ref().map(|r| r.on) else { return Vec::new() };
+        let seconds = |a: UnixMs, b: UnixMs| (a.0 - b.0) as f32 / 1000.0;
+        let judged = self
+            .pending
+            .iter()
+            .filter(|p| p.on == on && p.pos == pos.0 && p.made < at)
+            .map(|p| (p.doing, seconds(p.raw, p.made), seconds(at, p.raw)))
+            .collect();
+        self.pending.retain(|p| p.on != on || p.pos > pos.0);
+        judged
+    }
+
+    /// Takes new predictions in: keeps some to be judged, and holds back what people are told.
+    pub(super) fn publish(&mut self, made: Made, now: UnixMs) {
+        let Made { doing, estimates } = made;
+        for e in &estimates {
+            self.keep_to_judge(e, doing, now);
+        }
+        let mut told = Vec::with_capacity(estimates.len());
+        let mut ahead = Vec::with_capacity(estimates.len());
+        for e in estimates {
+            let before = self.told.iter().find(|(on, pos, ..)| *on == e.call.on && *pos == e.call.pos);
+            let arrival = hold::hold(before.map(|b| b.2), e.call.arrival, now);
+            let departure = hold::hold(before.map(|b| b.3), e.call.departure, now);
+            told.push((e.call.on, e.call.pos, arrival, departure));
+            ahead.push(CallPrediction {
+                published_arrival: arrival.shown,
+                published_departure: departure.shown.max(arrival.shown),
+                ..e.call
+            });
+        }
+        self.told = told;
+        self.ahead = ahead.into();
+    }
+
+    fn keep_to_judge(&mut self, e: &Estimate, doing: Doing, now: UnixMs) {
+        let bin = u8::try_from(lead_bin((e.raw.0 - now.0) as f32 / 1000.0)).unwrap_or(u8::MAX);
+        let known = |p: &&Pending| p.on == e.call.on && p.pos == e.call.pos.0;
+        if self.pending.iter().rev().find(known).is_some_and(|p| p.bin == bin && p.doing == doing) {
+            return;
+        }
+        if self.pending.len() >= 1024 {
+            self.pending.drain(..256);
+        }
+        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw: e.raw });
+    }
+
+    /// As readers see it; `None` before the first fix.
+    #[must_use]
+    pub fn view(&self, t: &Timetable) -> Option<Vehicle> {
+        let last = self.last.as_ref()?;
+        Some(Vehicle {
+            id: self.id.clone(),
+            kind: self.kind,
+            phase: self.phase,
+            confidence: self.track.confidence(),
+            lat: last.lat,
+            lon: last.lon,
+            speed: last.speed,
+            bearing: last.bearing,
+            fix_time: last.time,
+            received: last.received,
+            on_trip: self.on_trip(t),
+            ahead: Arc::clone(&self.ahead),
+            history: self.history.clone().into(),
+        })
+    }
+
+    fn on_trip(&self, t: &Timetable) -> Option<OnTrip> {
+        let h = self.track.chosen()?;
+        let run = self.run.as_ref().filter(|r| r.on == h.on)?;
+        let pattern = t.pattern_of(h.on.trip);
+        let next = next_pos(run.departed());
+        let to = pattern.call(next).map_or(h.along, |c| c.along);
+        let from = next.at().checked_sub(1).and_then(|p| pattern.calls.get(p)).map_or(0.0, |c| c.along);
+        let fraction = if to > from { ((h.along - from) / (to - from)).clamp(0.0, 1.0) } else { 1.0 };
+        let first = self.ahead.first().filter(|c| c.on == h.on);
+        let delay = first.map(|c| {
+            let early = (c.arrival - c.scheduled_arrival).0;
+            // Whoever waits for the timetable is on time.
+            if h.started { early } else { (c.departure - c.scheduled_departure).0 }
+        });
+        Some(OnTrip { on: h.on, along: h.along, next, fraction, delay })
+    }
+}

@@ -1,0 +1,20 @@
+//! Which trip a vehicle is on, and where on it: deterministic, causal, one fix at a time.
+//!
+//! A vehicle carries a few hypotheses (a trip and a distance along it). Each fix moves every one of
+//! them along its line and adds what the move costs: distance to the line, heading, going backwards.
+//! The timetable, the block and what other vehicles run are costs too. The cheapest one holds, and
+//! gives way only to one that is clearly cheaper. `docs/matching.md` has the constants and their reasons.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`day`] | the trips of one service day |
+//! | [`network`] | which lines pass near a point |
+//! | [`snap`] | a fix brought onto the line it is believed to run on |
+//! | [`cost`] | what everything costs |
+//! | [`track`] | the hypotheses of one vehicle |
+
+pub mod cost;
+pub mod day;
+pub mod network;
+pub mod snap;
+pub mod track;
