@@ -177,24 +177,27 @@ pub struct ServiceTime(pub i32);
 #[error("`{0}` is not a time of the form HH:MM:SS")]
 pub struct TimeError(pub String);
 
+impl ServiceTime {
+    /// Reads `H:MM:SS` or `HH:MM:SS`, hours up to 99; `None` for anything else.
+    #[must_use]
+    pub fn from_ascii(text: &[u8]) -> Option<Self> {
+        let digit = |b: u8| b.is_ascii_digit().then(|| i32::from(b - b'0'));
+        let (h, rest) = match text.trim_ascii() {
+            [h, rest @ ..] if rest.len() == 6 => (digit(*h)?, rest),
+            [h1, h2, rest @ ..] if rest.len() == 6 => (digit(*h1)? * 10 + digit(*h2)?, rest),
+            _ => return None,
+        };
+        let [b':', m1, m2, b':', s1, s2] = rest else { return None };
+        let (m, s) = (digit(*m1)? * 10 + digit(*m2)?, digit(*s1)? * 10 + digit(*s2)?);
+        (m < 60 && s < 60).then_some(Self(h * 3600 + m * 60 + s))
+    }
+}
+
 impl FromStr for ServiceTime {
     type Err = TimeError;
-    /// Reads `H:MM:SS` or `HH:MM:SS`, hours up to 99.
+    /// As [`ServiceTime::from_ascii`].
     fn from_str(s: &str) -> Result<Self, TimeError> {
-        let fail = || TimeError(s.to_owned());
-        let mut parts = s.trim().split(':');
-        let mut next = |max: i32, widths: std::ops::RangeInclusive<usize>| -> Option<i32> {
-            let p = parts.next()?;
-            if !widths.contains(&p.len()) || !p.bytes().all(|b| b.is_ascii_digit()) {
-                return None;
-            }
-            p.parse().ok().filter(|v| *v <= max)
-        };
-        let (h, m, sec) = (next(99, 1..=2), next(59, 2..=2), next(59, 2..=2));
-        match (h, m, sec, parts.next()) {
-            (Some(h), Some(m), Some(sec), None) => Ok(Self(h * 3600 + m * 60 + sec)),
-            _ => Err(fail()),
-        }
+        Self::from_ascii(s.as_bytes()).ok_or_else(|| TimeError(s.to_owned()))
     }
 }
 
