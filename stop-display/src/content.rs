@@ -3,7 +3,7 @@
 //! the board's `expires_at`.
 
 use serde::Serialize;
-use transit_model::board::{Board, BoardRow, Crowding, Freshness, RowSource, label_at};
+use transit_model::board::{Board, BoardRow, Crowding, LabelKind, label_at};
 use transit_model::cells::harmless;
 use transit_model::lang::Lang;
 use transit_model::time::{UnixMs, Zone};
@@ -45,12 +45,13 @@ pub struct ShownRow {
     pub destination: String,
     /// The label that holds now.
     pub text: String,
-    /// The same to hear.
+    /// What that rests on.
+    pub kind: LabelKind,
+    /// The whole row to hear.
     pub speech: String,
-    /// Where the times come from.
-    pub source: RowSource,
-    /// How old they are.
-    pub freshness: Freshness,
+    /// The platform it leaves from, on the board of a station; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// Whether a wheelchair gets in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wheelchair: Option<bool>,
@@ -161,9 +162,9 @@ fn shown_row(row: &BoardRow, now: UnixMs) -> Option<ShownRow> {
         text_colour: row.route.text_colour.clone(),
         destination: harmless(&row.destination),
         text: harmless(&label.text),
-        speech: harmless(&label.speech),
-        source: row.source,
-        freshness: row.freshness,
+        kind: label.kind,
+        speech: row.sentence(now).map(|s| harmless(&s)).unwrap_or_default(),
+        platform: harmless(&row.platform),
         wheelchair: row.wheelchair,
         crowding: row.crowding,
     })

@@ -10,7 +10,7 @@
 //! └──────────────────────────────────────────────┘
 //! ```
 
-use transit_model::board::{Crowding, Freshness, RowSource};
+use transit_model::board::{Crowding, LabelKind};
 use transit_model::cells::{centre, cut, left, right, width, wrap};
 
 use crate::content::{Shown, ShownRow, ShownState};
@@ -43,7 +43,7 @@ pub enum Role {
     Destination,
     /// Minutes of a followed vehicle.
     Live,
-    /// The same, of a vehicle not heard of for a while; marked in the text too.
+    /// The same, of a vehicle not heard of for a while; the text is marked too.
     Aged,
     /// A time by the timetable.
     Timetable,
@@ -239,6 +239,7 @@ struct Columns {
     badge: usize,
     mode: usize,
     destination: usize,
+    platform: usize,
     wheelchair: usize,
     crowding: usize,
     label: usize,
@@ -253,21 +254,25 @@ impl Columns {
         let mode = if w >= 70 { widest(&|r| width(&r.mode)).min(14) + 2 } else { 0 };
         let wheelchair = if rows.iter().any(|r| r.wheelchair == Some(true)) { 3 } else { 0 };
         let crowding = if w >= 50 && rows.iter().any(|r| r.crowding.is_some()) { 5 } else { 0 };
+        let platform = widest(&|r| width(&r.platform)).min(6);
+        let platform = if platform > 0 { platform + 2 } else { 0 };
         // A blank at each end, two after the badge, two before the label.
-        let taken = 1 + badge + 2 + mode + wheelchair + crowding + 2 + label + 1;
-        Self { badge, mode, destination: w.saturating_sub(taken), wheelchair, crowding, label, all: w }
+        let taken = 1 + badge + 2 + mode + platform + wheelchair + crowding + 2 + label + 1;
+        Self { badge, mode, destination: w.saturating_sub(taken), platform, wheelchair, crowding, label, all: w }
     }
 
     fn heads(&self, shown: &Shown) -> Vec<Span> {
-        let [route, destination, time] = words::heads(shown.lang);
+        let [route, destination, platform, time] = words::heads(shown.lang);
         // The head of a narrow badge is longer than the badge: it leans over the gap and the mode.
         let first = 1 + self.badge + 2 + self.mode;
-        let middle = self.destination + self.wheelchair + self.crowding;
+        let middle = self.wheelchair + self.crowding;
         let route = if width(route) + 2 > first { "№" } else { route };
         let text = format!(
-            " {}{}  {} ",
+            " {}{}{}{}  {} ",
             left(route, first.saturating_sub(1)),
-            left(destination, middle),
+            left(destination, self.destination),
+            right(if self.platform > 0 { platform } else { "" }, self.platform),
+            " ".repeat(middle),
             right(time, self.label)
         );
         vec![span(cut(&text, self.all), Role::Aside)]
@@ -286,7 +291,7 @@ impl Columns {
 
     /// The line with the words.
     fn line(&self, row: &ShownRow, label: &str) -> Vec<Span> {
-        let words = if row.source == RowSource::Cancelled { Role::Cancelled } else { Role::Destination };
+        let words = if row.kind == LabelKind::Cancelled { Role::Cancelled } else { Role::Destination };
         let crowding = format!(" {}", left(row.crowding.map_or("", crowding), self.crowding.saturating_sub(1)));
         self.clip(vec![
             span(" ", Role::Space),
@@ -295,6 +300,7 @@ impl Columns {
             span(left(&row.mode, self.mode.saturating_sub(2)), Role::Aside),
             span(" ".repeat(self.mode.min(2)), Role::Space),
             span(left(&row.destination, self.destination), words.clone()),
+            span(right(&row.platform, self.platform), words.clone()),
             span(right(if row.wheelchair == Some(true) { "♿" } else { "" }, self.wheelchair), words.clone()),
             span(left(&crowding, self.crowding), words),
             span("  ", Role::Space),
@@ -330,24 +336,17 @@ fn badge(row: &ShownRow) -> Role {
     Role::Badge { colour: row.colour.clone(), text_colour: row.text_colour.clone() }
 }
 
-/// The label in three lines, of which the first and last are blank unless the row is tall. It is
-/// marked when the vehicle has not been heard of for a while, unless the engine has marked it.
+/// The label in three lines, of which the first and last are blank unless the row is tall.
 fn label_lines(row: &ShownRow, tall: usize) -> [String; 3] {
-    let unheard = row.source == RowSource::Live && row.freshness == Freshness::Marked;
-    let mark = if unheard && !row.text.starts_with(['~', '≈']) { "≈ " } else { "" };
-    if tall < 4 {
-        return [String::new(), format!("{mark}{}", row.text), String::new()];
-    }
-    let [above, text, below] = figures::tall(&row.text);
-    [above, format!("{mark}{text}"), below]
+    if tall < 4 { [String::new(), row.text.clone(), String::new()] } else { figures::tall(&row.text) }
 }
 
-fn label_role(row: &ShownRow) -> Role {
-    match (row.source, row.freshness) {
-        (RowSource::Cancelled, _) => Role::Cancelled,
-        (RowSource::Live, Freshness::Fresh) => Role::Live,
-        (RowSource::Live, Freshness::Marked) => Role::Aged,
-        (RowSource::Live, Freshness::Stale | Freshness::None) | (RowSource::Timetable, _) => Role::Timetable,
+const fn label_role(row: &ShownRow) -> Role {
+    match row.kind {
+        LabelKind::Live => Role::Live,
+        LabelKind::Marked => Role::Aged,
+        LabelKind::Underway | LabelKind::Timetable | LabelKind::Words | LabelKind::Gone => Role::Timetable,
+        LabelKind::Cancelled => Role::Cancelled,
     }
 }
 

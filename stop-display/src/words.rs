@@ -32,12 +32,12 @@ pub fn lost(lang: Lang, since: &str) -> String {
     }
 }
 
-/// Heads of the columns: route, destination, time.
+/// Heads of the columns: route, destination, platform, time.
 #[must_use]
-pub fn heads(lang: Lang) -> [&'static str; 3] {
+pub fn heads(lang: Lang) -> [&'static str; 4] {
     match lang {
-        Lang::Uk => ["Маршрут", "Напрямок", "Час"],
-        Lang::En => ["Route", "Destination", "Time"],
+        Lang::Uk => ["Маршрут", "Напрямок", "Пл.", "Час"],
+        Lang::En => ["Route", "Destination", "Pl.", "Time"],
     }
 }
 

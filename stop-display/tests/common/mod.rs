@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::expect_used, reason = "made up for tests")]
 
-use transit_model::board::{Board, BoardRoute, BoardRow, BoardState, BoardStop, Crowding, Freshness, Label, RowSource};
+use transit_model::board::{
+    Board, BoardRoute, BoardRow, BoardState, BoardStop, Crowding, Freshness, Label, LabelKind, RowSource,
+};
 use transit_model::lang::Lang;
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::Mode;
@@ -12,17 +14,22 @@ use transit_model::timetable::Mode;
 pub(crate) const NOW: UnixMs = UnixMs(1_795_349_100_000);
 
 pub(crate) fn label(from: UnixMs, text: &str) -> Label {
-    Label { from, text: text.to_owned(), speech: text.to_owned() }
+    Label { from, kind: LabelKind::Words, text: text.to_owned(), speech: text.to_owned() }
+}
+
+pub(crate) fn gone(from: UnixMs) -> Label {
+    Label { kind: LabelKind::Gone, ..label(from, "") }
 }
 
 /// Counts down from `minutes` to "now", and is gone half a minute after.
 pub(crate) fn countdown(lang: Lang, now: UnixMs, minutes: i64) -> Vec<Label> {
     let arrival = now.plus_secs(minutes * 60);
     let unit = lang.pick("хв", "min");
+    let live = |from, text: &str| Label { kind: LabelKind::Live, ..label(from, text) };
     let mut labels: Vec<Label> =
-        (1..=minutes.max(1)).rev().map(|m| label(arrival.plus_secs(-m * 60), &format!("{m} {unit}"))).collect();
-    labels.push(label(arrival.plus_secs(-30), lang.pick("зараз", "now")));
-    labels.push(label(arrival.plus_secs(30), ""));
+        (1..=minutes.max(1)).rev().map(|m| live(arrival.plus_secs(-m * 60), &format!("{m} {unit}"))).collect();
+    labels.push(live(arrival.plus_secs(-30), lang.pick("зараз", "now")));
+    labels.push(gone(arrival.plus_secs(30)));
     labels
 }
 
@@ -42,6 +49,8 @@ pub(crate) fn row(lang: Lang, now: UnixMs, route: &str, mode: Mode, destination:
             text_colour: None,
         },
         destination: destination.to_owned(),
+        platform: String::new(),
+        spoken: format!("{mode_name} {route}, {destination}"),
         trip_id: format!("{route}-{minutes}"),
         service_date: "20261122".parse().expect("a date"),
         stop_sequence: 7,
@@ -66,7 +75,8 @@ pub(crate) fn timetable(mut row: BoardRow) -> BoardRow {
     row.source = RowSource::Timetable;
     row.freshness = Freshness::None;
     row.vehicle_id = None;
-    row.labels = vec![label(NOW.plus_secs(-60), &zone.hhmm(row.scheduled)), label(row.scheduled.plus_secs(30), "")];
+    let clock = Label { kind: LabelKind::Timetable, ..label(NOW.plus_secs(-60), &zone.hhmm(row.scheduled)) };
+    row.labels = vec![clock, gone(row.scheduled.plus_secs(30))];
     row
 }
 
@@ -78,6 +88,10 @@ pub(crate) fn running(lang: Lang) -> Board {
     first.crowding = Some(Crowding::Medium);
     let mut second = row(lang, NOW, "15", Mode::Bus, uk("Славкурорт", "Slavkurort"), 4);
     second.freshness = Freshness::Marked;
+    for l in second.labels.iter_mut().filter(|l| l.kind == LabelKind::Live) {
+        l.kind = LabelKind::Marked;
+        l.text = format!("~{}", l.text);
+    }
     let third = row(lang, NOW, "3А", Mode::Trolleybus, uk("Міська лікарня № 2", "City hospital 2"), 12);
     let fourth = timetable(row(lang, NOW, "109", Mode::Bus, uk("Черевківка", "Cherevkivka"), 31));
     board(lang, vec![first, second, third, fourth])
