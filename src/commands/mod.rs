@@ -1,0 +1,3 @@
+//! One command = one file: its arguments, and how it puts the crates together.
+
+pub mod replay;
