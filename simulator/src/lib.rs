@@ -1,1 +1,16 @@
-//! x
+//! A city that moves: its vehicles, their drivers, the traffic and the trackers, and the truth about
+//! all of them.
+//!
+//! It stands where a city's fleet would stand: it speaks the trackers' own protocols to the real
+//! listeners, so nothing of the system knows that the vehicles are not there. It is never needed in
+//! production. What it models and what not: `docs/simulator.md`.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`city`] | the demo city as a GTFS feed |
+//! | [`drive`] | how the vehicles of any feed move: the truth |
+
+pub mod city;
+pub mod drive;
+
+mod chance;

@@ -1,0 +1,82 @@
+//! How the vehicles of any feed move: a pure function of the timetable, a seed and the service day.
+//!
+//! Nothing here knows what time it is or remembers anything. Whoever asks twice gets the same
+//! answer, so a simulator that starts again in the middle of a day finds every vehicle where it
+//! truly is, and the truth can be written down without being watched.
+
+mod machine;
+mod roster;
+mod run;
+mod traffic;
+mod vehicle;
+
+use std::sync::Arc;
+
+pub use roster::{Cap, Duty, Roster};
+pub use vehicle::{TrueState, TrueStop, VehicleDay, Walk};
+
+use transit_model::ids::VehicleId;
+use transit_model::time::ServiceDate;
+use transit_model::timetable::Timetable;
+
+use crate::chance::{Topic, chance, normal, word};
+use crate::city::Machine;
+use run::Driver;
+use traffic::{Traffic, word_of};
+
+/// Every vehicle of one service day, driven to its end.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The service day.
+    pub date: ServiceDate,
+    /// The vehicles, by number; machines last.
+    pub vehicles: Vec<VehicleDay>,
+    /// The timetable they run by.
+    pub timetable: Arc<Timetable>,
+    seed: u64,
+}
+
+/// Spread of pace between drivers.
+const PACE: f64 = 0.03;
+
+impl Plan {
+    /// Drives a service day. Same timetable, seed, day and cap: same bytes.
+    #[must_use]
+    pub fn for_day(timetable: &Arc<Timetable>, seed: u64, date: ServiceDate, cap: Option<Cap>) -> Self {
+        let traffic = Traffic::of(seed, date);
+        let day_start = timetable.zone.day_start(date);
+        let mut vehicles: Vec<VehicleDay> = Roster::for_day(timetable, date, cap)
+            .duties
+            .iter()
+            .filter_map(|duty| {
+                let mut rng = chance(seed, Topic::Driver, word(duty.vehicle.as_str()), word_of(date));
+                let pace = (PACE * normal(&mut rng)).exp();
+                let driver = Driver { tt: timetable, traffic: &traffic, day_start, pace };
+                VehicleDay::drive(timetable, &driver, seed, date, duty)
+            })
+            .collect();
+        vehicles.sort_by(|a, b| a.vehicle.cmp(&b.vehicle));
+        Self { date, vehicles, timetable: Arc::clone(timetable), seed }
+    }
+
+    /// The same with machines.
+    #[must_use]
+    pub fn with_machines(mut self, machines: &[Machine]) -> Self {
+        let (tt, seed, date) = (&self.timetable, self.seed, self.date);
+        let days = machines.iter().map(|m| machine::drive(tt, seed, date, m));
+        self.vehicles.extend(days);
+        self
+    }
+
+    /// The day of one vehicle.
+    #[must_use]
+    pub fn vehicle(&self, id: &VehicleId) -> Option<&VehicleDay> {
+        self.vehicles.iter().find(|v| v.vehicle == *id)
+    }
+
+    /// The seed it was driven with.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+}

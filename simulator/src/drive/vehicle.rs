@@ -1,0 +1,289 @@
+//! One vehicle on one service day: its legs, end to end in time, and where it is at any moment.
+
+use std::sync::Arc;
+
+use transit_model::dispatch::{Phase, VehicleKind};
+use transit_model::ids::{ShapeIdx, StopPos, TripIdx, VehicleId};
+use transit_model::plane::{Plane, Polyline, Xy};
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::Timetable;
+
+use super::roster::Duty;
+use super::run::{Driven, Driver, Knot, TrueCall, is_end};
+use super::traffic::word_of;
+use crate::chance::{Topic, between, chance, word};
+
+/// What a leg runs along.
+#[derive(Clone, Debug)]
+pub(crate) enum Path {
+    /// A shape of the feed.
+    Shape(ShapeIdx),
+    /// A line of its own.
+    Line(Arc<Polyline>),
+}
+
+/// A stretch of a vehicle's day.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
+    pub(crate) phase: Phase,
+    pub(crate) trip: Option<TripIdx>,
+    pub(crate) path: Path,
+    /// Two or more, by time.
+    pub(crate) knots: Vec<Knot>,
+    /// One a call of the trip; none for other legs.
+    pub(crate) calls: Vec<TrueCall>,
+}
+
+impl Leg {
+    fn stand(path: Path, along: f32, from: UnixMs, to: UnixMs, phase: Phase) -> Self {
+        let knots = vec![Knot { at: from, along }, Knot { at: to.max(from), along }];
+        Self { phase, trip: None, path, knots, calls: Vec::new() }
+    }
+
+    fn starts(&self) -> UnixMs {
+        self.knots.first().map(|k| k.at).unwrap_or_default()
+    }
+
+    fn ends(&self) -> UnixMs {
+        self.knots.last().map(|k| k.at).unwrap_or_default()
+    }
+}
+
+/// Where a vehicle truly is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TrueState {
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+    /// The same in the timetable's plane.
+    pub xy: Xy,
+    /// m/s; 0 when standing.
+    pub speed: f32,
+    /// The direction of the line it is on, degrees clockwise from north.
+    pub bearing: Option<f32>,
+    /// What it is doing. A trip is `in_progress` from the departure at its first stop to the
+    /// arrival at its last.
+    pub phase: Phase,
+    /// The trip it runs.
+    pub trip: Option<TripIdx>,
+    /// Metres along the trip's shape; only on a trip.
+    pub along: Option<f32>,
+}
+
+/// A stop that was really served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrueStop {
+    /// Which trip.
+    pub trip: TripIdx,
+    /// Which call of it.
+    pub call: StopPos,
+    /// Not known for the first call of a trip.
+    pub arrival: Option<UnixMs>,
+    /// Not known for the last.
+    pub departure: Option<UnixMs>,
+}
+
+/// One vehicle on one service day.
+#[derive(Clone, Debug)]
+pub struct VehicleDay {
+    /// Its public name, the same every day.
+    pub vehicle: VehicleId,
+    /// Whether it runs by the timetable.
+    pub kind: VehicleKind,
+    /// The service day.
+    pub date: ServiceDate,
+    plane: Plane,
+    tt: Arc<Timetable>,
+    legs: Vec<Leg>,
+}
+
+/// A vehicle stands at its first stop so long before it leaves, seconds from and to.
+const BEFORE: (f64, f64) = (300.0, 720.0);
+/// And at its last stop after it has arrived for good.
+const AFTER: (f64, f64) = (120.0, 360.0);
+/// A driver takes so much rest where the timetable allows it, seconds.
+const REST: i32 = 120;
+/// How fast a vehicle moves without passengers, m/s.
+const EMPTY: f32 = 7.0;
+
+impl VehicleDay {
+    /// Drives a duty. `None` for a duty without trips.
+    pub(crate) fn drive(
+        tt: &Arc<Timetable>,
+        driver: &Driver<'_>,
+        seed: u64,
+        date: ServiceDate,
+        duty: &Duty,
+    ) -> Option<Self> {
+        let name = word(duty.vehicle.as_str());
+        let mut rng = chance(seed, Topic::Trip, name, word_of(date));
+        let first = *duty.trips.first()?;
+        let mut legs: Vec<Leg> = Vec::new();
+        let mut ready =
+            tt.zone.at(date, tt.starts(first)).0 - UnixMs::from_secs_f64(between(&mut rng, BEFORE.0, BEFORE.1)).0;
+        let mut stood: Option<(Path, f32, UnixMs)> = None;
+        for (n, trip) in duty.trips.iter().enumerate() {
+            let path = Path::Shape(tt.pattern_of(*trip).shape);
+            let start = tt.pattern_of(*trip).calls.first().map_or(0.0, |c| c.along);
+            let mut here = UnixMs(ready);
+            if let Some((path_before, along, since)) = stood.take() {
+                let line = Polyline::new([point(tt, &path_before, along), point(tt, &path, start)]);
+                let length = line.length();
+                if length > 0.5 {
+                    let moves = UnixMs(since.0 + 20_000);
+                    here = UnixMs(moves.0 + UnixMs::from_secs_f64(f64::from((length / EMPTY).max(4.0))).0);
+                    legs.push(Leg::stand(path_before, along, since, moves, Phase::Layover));
+                    let knots = vec![Knot { at: moves, along: 0.0 }, Knot { at: here, along: length }];
+                    let phase = if length > 100.0 { Phase::Deadhead } else { Phase::Layover };
+                    legs.push(Leg { phase, trip: None, path: Path::Line(Arc::new(line)), knots, calls: Vec::new() });
+                } else {
+                    here = since;
+                }
+                let before = duty.trips.get(n.wrapping_sub(1)).copied().unwrap_or(*trip);
+                let planned = (tt.starts(*trip) - tt.ends(before)).0.max(0);
+                let rest = (planned * 3 / 5).clamp(10, REST);
+                ready = here.0.max(since.plus_secs(i64::from(rest)).0);
+            }
+            let Driven { knots, mut calls } = driver.drive(*trip, UnixMs(ready), &mut rng);
+            let leaves = knots.first().map_or(UnixMs(ready), |k| k.at);
+            if let Some(first) = calls.first_mut() {
+                first.arrival = here;
+            }
+            legs.push(Leg::stand(path.clone(), start, here, leaves, Phase::Layover));
+            let arrived = knots.last().map_or((leaves, start), |k| (k.at, k.along));
+            stood = Some((path.clone(), arrived.1, arrived.0));
+            legs.push(Leg { phase: Phase::InProgress, trip: Some(*trip), path, knots, calls });
+        }
+        if let Some((path, along, since)) = stood {
+            let gone = UnixMs(since.0 + UnixMs::from_secs_f64(between(&mut rng, AFTER.0, AFTER.1)).0);
+            legs.push(Leg::stand(path, along, since, gone, Phase::AtBase));
+        }
+        Some(Self {
+            vehicle: duty.vehicle.clone(),
+            kind: VehicleKind::Transit,
+            date,
+            plane: tt.plane,
+            tt: Arc::clone(tt),
+            legs,
+        })
+    }
+
+    /// A vehicle without a timetable, on these legs.
+    pub(crate) fn free(tt: &Arc<Timetable>, date: ServiceDate, vehicle: VehicleId, legs: Vec<Leg>) -> Self {
+        Self { vehicle, kind: VehicleKind::Machinery, date, plane: tt.plane, tt: Arc::clone(tt), legs }
+    }
+
+    /// From when to when the vehicle is switched on; empty for a day without a leg.
+    #[must_use]
+    pub fn span(&self) -> (UnixMs, UnixMs) {
+        let start = self.legs.first().map(Leg::starts).unwrap_or_default();
+        (start, self.legs.last().map_or(start, Leg::ends))
+    }
+
+    /// Where the vehicle is; `None` while it is switched off in its depot.
+    #[must_use]
+    pub fn state_at(&self, t: UnixMs) -> Option<TrueState> {
+        Walk::along(self).at(t)
+    }
+
+    /// Its trips, in the order it ran them.
+    pub fn trips(&self) -> impl Iterator<Item = TripIdx> + '_ {
+        self.legs.iter().filter_map(|l| l.trip)
+    }
+
+    /// Every stop it really served, in the order of time.
+    pub fn stops(&self) -> impl Iterator<Item = TrueStop> + '_ {
+        self.legs.iter().filter_map(|l| l.trip.map(|t| (t, l))).flat_map(|(trip, leg)| {
+            let n = leg.calls.len();
+            leg.calls.iter().enumerate().map(move |(at, call)| {
+                let call_pos = StopPos::new(at);
+                let (first, last) = is_end(call_pos, n);
+                TrueStop {
+                    trip,
+                    call: call_pos,
+                    arrival: (!first).then_some(call.arrival),
+                    departure: (!last).then_some(call.departure),
+                }
+            })
+        })
+    }
+
+    fn line<'a>(&'a self, leg: &'a Leg) -> &'a Polyline {
+        line_of(&self.tt, &leg.path)
+    }
+}
+
+fn line_of<'a>(tt: &'a Timetable, path: &'a Path) -> &'a Polyline {
+    match path {
+        Path::Shape(s) => tt.shapes.at(*s),
+        Path::Line(line) => line,
+    }
+}
+
+fn point(tt: &Timetable, path: &Path, along: f32) -> Xy {
+    line_of(tt, path).point_at(along)
+}
+
+/// Walks through a vehicle's day; asking for later and later moments costs next to nothing.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    day: &'a VehicleDay,
+    leg: usize,
+    knot: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk from the beginning of the day.
+    #[must_use]
+    pub const fn along(day: &'a VehicleDay) -> Self {
+        Self { day, leg: 0, knot: 0 }
+    }
+
+    /// Where the vehicle is; `None` while it is switched off.
+    pub fn at(&mut self, t: UnixMs) -> Option<TrueState> {
+        let (from, to) = self.day.span();
+        if t < from || t >= to {
+            return None;
+        }
+        self.seek(t);
+        let leg = self.day.legs.get(self.leg)?;
+        let (a, b) = (leg.knots.get(self.knot)?, leg.knots.get(self.knot + 1)?);
+        let span = (b.at.0 - a.at.0).max(1) as f32;
+        let share = ((t.0 - a.at.0) as f32 / span).clamp(0.0, 1.0);
+        let along = (b.along - a.along).mul_add(share, a.along);
+        let line = self.day.line(leg);
+        let xy = line.point_at(along);
+        let (lat, lon) = self.day.plane.lat_lon(xy);
+        Some(TrueState {
+            lat,
+            lon,
+            xy,
+            speed: (b.along - a.along) / span * 1000.0,
+            bearing: line.heading_at(along),
+            phase: leg.phase,
+            trip: leg.trip,
+            along: leg.trip.map(|_| along),
+        })
+    }
+
+    /// Goes to the leg and the knot that hold this moment.
+    fn seek(&mut self, t: UnixMs) {
+        let legs = &self.day.legs;
+        if legs.get(self.leg).is_none_or(|l| t < l.starts()) {
+            (self.leg, self.knot) = (0, 0);
+        }
+        if legs.get(self.leg).is_some_and(|l| t >= l.ends()) {
+            self.leg += legs.get(self.leg..).unwrap_or_default().partition_point(|l| l.ends() <= t);
+            self.knot = 0;
+        }
+        let Some(leg) = legs.get(self.leg) else { return };
+        if leg.knots.get(self.knot).is_none_or(|k| t < k.at) {
+            self.knot = 0;
+        }
+        if leg.knots.get(self.knot + 1).is_some_and(|k| t >= k.at) {
+            let after = leg.knots.get(self.knot..).unwrap_or_default().partition_point(|k| k.at <= t);
+            self.knot = (self.knot + after).saturating_sub(1).min(leg.knots.len().saturating_sub(2));
+        }
+    }
+}
