@@ -1,4 +1,5 @@
 //! The demo city is a feed without a fault, of the size and the shapes that are promised.
+#![cfg(test)]
 
 use std::collections::BTreeSet;
 

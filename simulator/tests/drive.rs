@@ -1,4 +1,5 @@
 //! Laws of motion: the same seed gives the same day, nobody teleports, the truth is in order.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
