@@ -15,7 +15,9 @@
 //! | [`replay`] | the engine fed from files |
 //! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
 //! | [`http`] | HTTP, WebSocket and the web pages |
+//! | [`auth`] | tokens and roles |
 
+pub mod auth;
 pub mod board;
 pub mod engine;
 pub mod http;

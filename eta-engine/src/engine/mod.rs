@@ -322,7 +322,9 @@ impl Engine {
         };
         let runs = t.runs_of(id);
         runs.flat_map(|trip| dates.iter().map(move |date| TripDay { date: *date, trip }))
-            .filter(|on| fix.reported.start_date.is_some() || t.services.at(t.trips.at(on.trip).service).runs_on(on.date))
+            .filter(|on| {
+                fix.reported.start_date.is_some() || t.services.at(t.trips.at(on.trip).service).runs_on(on.date)
+            })
             .min_by_key(|on| (away(on), *on))
     }
 
@@ -406,7 +408,11 @@ fn phase_of(v: &VehicleState, t: &Timetable) -> Phase {
     let standing = v.standing_since.is_some();
     match v.track.chosen() {
         Some(h) if h.misses >= crate::matching::track::OFF_ROUTE_AFTER => {
-            if h.started { Phase::OffRoute } else { Phase::Deadhead }
+            if h.started {
+                Phase::OffRoute
+            } else {
+                Phase::Deadhead
+            }
         }
         Some(h) if !h.started && h.off > 300.0 => Phase::Deadhead,
         Some(h) if !h.started || h.ended.is_some() => Phase::Layover,

@@ -145,9 +145,10 @@ impl Run {
         let last = pattern.calls.len().saturating_sub(1);
         loop {
             let (next, leaving) = (usize::from(self.arrived), usize::from(self.departed));
-            let arrive = pattern.calls.get(next).map(|c| {
-                c.along - if next == last { ARRIVE_BEFORE_LAST } else { ARRIVE_BEFORE }
-            });
+            let arrive = pattern
+                .calls
+                .get(next)
+                .map(|c| c.along - if next == last { ARRIVE_BEFORE_LAST } else { ARRIVE_BEFORE });
             let depart = pattern.calls.get(leaving).filter(|_| leaving < last).map(|c| c.along + DEPART_AFTER);
             match (arrive, depart) {
                 // A call is left before the next is reached, however near they are.
@@ -171,8 +172,14 @@ impl Run {
             self.ran(t, link, at, exact, out);
         }
         let last = pos + 1 == pattern.calls.len();
-        let event =
-            StopEvent { on: self.on, vehicle: self.vehicle, pos: small, stop: call.stop, arrival: Some(at), departure: None };
+        let event = StopEvent {
+            on: self.on,
+            vehicle: self.vehicle,
+            pos: small,
+            stop: call.stop,
+            arrival: Some(at),
+            departure: None,
+        };
         out.extend(self.pending.take().map(Passed::Event));
         if last {
             out.push(Passed::Event(event));

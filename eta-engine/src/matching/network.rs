@@ -32,8 +32,7 @@ impl Network {
         let mut segments = Vec::new();
         for (shape, line) in t.shapes.iter() {
             segments.extend(
-                line.segments()
-                    .map(|(i, a, b, _)| GeomWithData::new(Line::new([a.x, a.y], [b.x, b.y]), (shape, i))),
+                line.segments().map(|(i, a, b, _)| GeomWithData::new(Line::new([a.x, a.y], [b.x, b.y]), (shape, i))),
             );
         }
         let mut patterns: IdxVec<ShapeIdx, Vec<PatternIdx>> = vec![Vec::new(); t.shapes.len()].into();
@@ -67,9 +66,12 @@ impl Network {
         for (shape, segment, d2) in hits {
             let line = t.shapes.at(shape);
             let i = segment as usize;
-            let (Some(a), Some(b), Some(from), Some(to)) =
-                (line.points().get(i), line.points().get(i + 1), line.cumulative().get(i), line.cumulative().get(i + 1))
-            else {
+            let (Some(a), Some(b), Some(from), Some(to)) = (
+                line.points().get(i),
+                line.points().get(i + 1),
+                line.cumulative().get(i),
+                line.cumulative().get(i + 1),
+            ) else {
                 continue;
             };
             let share = share_of(p, *a, *b);

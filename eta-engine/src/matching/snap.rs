@@ -53,9 +53,9 @@ pub fn onto(line: &Polyline, p: Xy, from: f32, motion: Motion) -> Option<Snapped
         let along = share.mul_add(length, *from_along).clamp(lo.max(0.0), hi);
         let q = a.towards(*b, ((along - from_along) / length).clamp(0.0, 1.0));
         let off = p.distance(q);
-        let turned = motion.bearing.map_or(0.0, |course| {
-            cost::heading(angle_between(course, dx.atan2(dy).to_degrees().rem_euclid(360.0)))
-        });
+        let turned = motion
+            .bearing
+            .map_or(0.0, |course| cost::heading(angle_between(course, dx.atan2(dy).to_degrees().rem_euclid(360.0))));
         let back = if along < from - JITTER * 0.5 { cost::BACKWARDS } else { 0.0 };
         let believed = cost::off(off) + turned + back;
         // Among places that are equally credible the one as far on as the speed says; never decisive.

@@ -69,11 +69,7 @@ pub struct Summary {
 ///
 /// # Errors
 /// When a file cannot be read or written; each names it, and a bad row its line and column.
-pub fn run(
-    timetable: Arc<Timetable>,
-    plan: &Plan,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Summary, ReplayError> {
+pub fn run(timetable: Arc<Timetable>, plan: &Plan, progress: &mut dyn FnMut(u64, u64)) -> Result<Summary, ReplayError> {
     let every = if plan.every > 0 { plan.every } else { 60 };
     let model = match &plan.model {
         Some(dir) => model_file::load(dir),

@@ -27,9 +27,8 @@ pub struct Outputs {
 impl Outputs {
     /// Creates the files that are asked for and writes their headers.
     pub(super) fn open(plan: &Plan, timetable: Arc<Timetable>) -> Result<Self, ReplayError> {
-        let create = |path: &Option<std::path::PathBuf>, header: &str| {
-            path.as_deref().map(|p| create(p, header)).transpose()
-        };
+        let create =
+            |path: &Option<std::path::PathBuf>, header: &str| path.as_deref().map(|p| create(p, header)).transpose();
         Ok(Self {
             predictions: create(
                 &plan.predictions,
