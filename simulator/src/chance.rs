@@ -28,6 +28,10 @@ pub(crate) enum Topic {
     Driver = 7,
     /// All that happens to one trip on one day.
     Trip = 8,
+    /// What tracker a vehicle has.
+    Tracker = 9,
+    /// What a tracker sees and loses in one day.
+    TrackerDay = 10,
     /// The day of a machine.
     Machine = 11,
 }

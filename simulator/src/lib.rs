@@ -9,8 +9,12 @@
 //! |---|---|
 //! | [`city`] | the demo city as a GTFS feed |
 //! | [`drive`] | how the vehicles of any feed move: the truth |
+//! | [`tracker`] | what the trackers in them see of it, and what they lose |
+//! | [`fleet`] | all of it together: plans by day, fixes in the order a server has them |
 
 pub mod city;
 pub mod drive;
+pub mod fleet;
+pub mod tracker;
 
 mod chance;

@@ -27,7 +27,7 @@ fn every(v: &VehicleDay, step: i64) -> impl Iterator<Item = UnixMs> + use<> {
 
 fn assert_no_jumps(plan: &Plan) {
     for v in &plan.vehicles {
-        let mut walk = Walk::along(v);
+        let mut walk = Walk::along(&**v);
         let mut before = None;
         for t in every(v, 1000) {
             let here = walk.at(t).unwrap();
@@ -59,7 +59,7 @@ fn nobody_teleports() {
 fn asking_in_order_or_out_of_order_gives_the_same() {
     let plan = Plan::for_day(&town(), 1, monday(), Some(Cap { vehicles: 3, at: ServiceTime(9 * 3600) }));
     for v in &plan.vehicles {
-        let mut walk = Walk::along(v);
+        let mut walk = Walk::along(&**v);
         let forward: Vec<_> = every(v, 17_000).map(|t| walk.at(t)).collect();
         let backward: Vec<_> = every(v, 17_000).collect::<Vec<_>>().into_iter().rev().map(|t| walk.at(t)).collect();
         let single: Vec<_> = every(v, 17_000).map(|t| v.state_at(t)).collect();
@@ -96,7 +96,7 @@ fn the_truth_is_in_order_and_the_vehicle_is_where_it_says() {
 fn every_trip_of_the_day_is_run_once_and_nobody_leaves_before_time() {
     let tt = town();
     let plan = Plan::for_day(&tt, 3, monday(), None);
-    let mut run: Vec<_> = plan.vehicles.iter().flat_map(VehicleDay::trips).collect();
+    let mut run: Vec<_> = plan.vehicles.iter().flat_map(|v| v.trips()).collect();
     run.sort_unstable();
     let runs = tt.services_on(monday());
     let due: Vec<_> = tt.trips.iter().filter(|(_, t)| *runs.get(t.service).unwrap()).map(|(t, _)| t).collect();

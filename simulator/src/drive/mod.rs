@@ -22,7 +22,8 @@ use transit_model::timetable::Timetable;
 use crate::chance::{Topic, chance, normal, word};
 use crate::city::Machine;
 use run::Driver;
-use traffic::{Traffic, word_of};
+use traffic::Traffic;
+pub(crate) use traffic::word_of;
 
 /// Every vehicle of one service day, driven to its end.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Plan {
     /// The service day.
     pub date: ServiceDate,
     /// The vehicles, by number; machines last.
-    pub vehicles: Vec<VehicleDay>,
+    pub vehicles: Vec<Arc<VehicleDay>>,
     /// The timetable they run by.
     pub timetable: Arc<Timetable>,
     seed: u64,
@@ -45,14 +46,14 @@ impl Plan {
     pub fn for_day(timetable: &Arc<Timetable>, seed: u64, date: ServiceDate, cap: Option<Cap>) -> Self {
         let traffic = Traffic::of(seed, date);
         let day_start = timetable.zone.day_start(date);
-        let mut vehicles: Vec<VehicleDay> = Roster::for_day(timetable, date, cap)
+        let mut vehicles: Vec<Arc<VehicleDay>> = Roster::for_day(timetable, date, cap)
             .duties
             .iter()
             .filter_map(|duty| {
                 let mut rng = chance(seed, Topic::Driver, word(duty.vehicle.as_str()), word_of(date));
                 let pace = (PACE * normal(&mut rng)).exp();
                 let driver = Driver { tt: timetable, traffic: &traffic, day_start, pace };
-                VehicleDay::drive(timetable, &driver, seed, date, duty)
+                VehicleDay::drive(timetable, &driver, seed, date, duty).map(Arc::new)
             })
             .collect();
         vehicles.sort_by(|a, b| a.vehicle.cmp(&b.vehicle));
@@ -63,14 +64,14 @@ impl Plan {
     #[must_use]
     pub fn with_machines(mut self, machines: &[Machine]) -> Self {
         let (tt, seed, date) = (&self.timetable, self.seed, self.date);
-        let days = machines.iter().map(|m| machine::drive(tt, seed, date, m));
+        let days = machines.iter().map(|m| Arc::new(machine::drive(tt, seed, date, m)));
         self.vehicles.extend(days);
         self
     }
 
     /// The day of one vehicle.
     #[must_use]
-    pub fn vehicle(&self, id: &VehicleId) -> Option<&VehicleDay> {
+    pub fn vehicle(&self, id: &VehicleId) -> Option<&Arc<VehicleDay>> {
         self.vehicles.iter().find(|v| v.vehicle == *id)
     }
 

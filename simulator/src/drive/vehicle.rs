@@ -1,5 +1,6 @@
 //! One vehicle on one service day: its legs, end to end in time, and where it is at any moment.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use transit_model::dispatch::{Phase, VehicleKind};
@@ -227,34 +228,41 @@ fn point(tt: &Timetable, path: &Path, along: f32) -> Xy {
 
 /// Walks through a vehicle's day; asking for later and later moments costs next to nothing.
 #[derive(Clone, Debug)]
-pub struct Walk<'a> {
-    day: &'a VehicleDay,
+pub struct Walk<D> {
+    day: D,
     leg: usize,
     knot: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<D: Borrow<VehicleDay>> Walk<D> {
     /// A walk from the beginning of the day.
     #[must_use]
-    pub const fn along(day: &'a VehicleDay) -> Self {
+    pub const fn along(day: D) -> Self {
         Self { day, leg: 0, knot: 0 }
+    }
+
+    /// The day it walks through.
+    #[must_use]
+    pub fn day(&self) -> &VehicleDay {
+        self.day.borrow()
     }
 
     /// Where the vehicle is; `None` while it is switched off.
     pub fn at(&mut self, t: UnixMs) -> Option<TrueState> {
-        let (from, to) = self.day.span();
+        let (from, to) = self.day().span();
         if t < from || t >= to {
             return None;
         }
-        self.seek(t);
-        let leg = self.day.legs.get(self.leg)?;
+        (self.leg, self.knot) = self.seek(t);
+        let day = self.day();
+        let leg = day.legs.get(self.leg)?;
         let (a, b) = (leg.knots.get(self.knot)?, leg.knots.get(self.knot + 1)?);
         let span = (b.at.0 - a.at.0).max(1) as f32;
         let share = ((t.0 - a.at.0) as f32 / span).clamp(0.0, 1.0);
         let along = (b.along - a.along).mul_add(share, a.along);
-        let line = self.day.line(leg);
+        let line = day.line(leg);
         let xy = line.point_at(along);
-        let (lat, lon) = self.day.plane.lat_lon(xy);
+        let (lat, lon) = day.plane.lat_lon(xy);
         Some(TrueState {
             lat,
             lon,
@@ -267,23 +275,25 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Goes to the leg and the knot that hold this moment.
-    fn seek(&mut self, t: UnixMs) {
-        let legs = &self.day.legs;
-        if legs.get(self.leg).is_none_or(|l| t < l.starts()) {
-            (self.leg, self.knot) = (0, 0);
+    /// The leg and the knot that hold this moment, looked for from where the walk is.
+    fn seek(&self, t: UnixMs) -> (usize, usize) {
+        let legs = &self.day().legs;
+        let (mut leg, mut knot) = (self.leg, self.knot);
+        if legs.get(leg).is_none_or(|l| t < l.starts()) {
+            (leg, knot) = (0, 0);
         }
-        if legs.get(self.leg).is_some_and(|l| t >= l.ends()) {
-            self.leg += legs.get(self.leg..).unwrap_or_default().partition_point(|l| l.ends() <= t);
-            self.knot = 0;
+        if legs.get(leg).is_some_and(|l| t >= l.ends()) {
+            leg += legs.get(leg..).unwrap_or_default().partition_point(|l| l.ends() <= t);
+            knot = 0;
         }
-        let Some(leg) = legs.get(self.leg) else { return };
-        if leg.knots.get(self.knot).is_none_or(|k| t < k.at) {
-            self.knot = 0;
+        let knots = legs.get(leg).map(|l| l.knots.as_slice()).unwrap_or_default();
+        if knots.get(knot).is_none_or(|k| t < k.at) {
+            knot = 0;
         }
-        if leg.knots.get(self.knot + 1).is_some_and(|k| t >= k.at) {
-            let after = leg.knots.get(self.knot..).unwrap_or_default().partition_point(|k| k.at <= t);
-            self.knot = (self.knot + after).saturating_sub(1).min(leg.knots.len().saturating_sub(2));
+        if knots.get(knot + 1).is_some_and(|k| t >= k.at) {
+            let after = knots.get(knot..).unwrap_or_default().partition_point(|k| k.at <= t);
+            knot = (knot + after).saturating_sub(1).min(knots.len().saturating_sub(2));
         }
+        (leg, knot)
     }
 }

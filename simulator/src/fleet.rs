@@ -1,0 +1,86 @@
+//! A city's fleet under one seed: which vehicles there are, what their trackers are, where they are
+//! on any day, and what a server hears of them. It holds no state but what it was made of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use transit_model::dispatch::VehicleKind;
+use transit_model::ids::VehicleId;
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::Timetable;
+
+use crate::city::Machine;
+use crate::drive::{Cap, Plan, Roster, VehicleDay};
+use crate::tracker::{FixesBetween, Split, Tracker, TrackerDay};
+
+/// What a fleet is made of.
+#[derive(Clone, Debug, Default)]
+pub struct FleetOptions {
+    /// All chance comes from here.
+    pub seed: u64,
+    /// How many vehicles at most; all of the timetable's where none is given.
+    pub cap: Option<Cap>,
+    /// Vehicles without a timetable.
+    pub machines: Vec<Machine>,
+    /// What the trackers speak.
+    pub split: Split,
+}
+
+/// A fleet.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    timetable: Arc<Timetable>,
+    options: FleetOptions,
+}
+
+impl Fleet {
+    /// A fleet that runs this timetable.
+    #[must_use]
+    pub const fn new(timetable: Arc<Timetable>, options: FleetOptions) -> Self {
+        Self { timetable, options }
+    }
+
+    /// The timetable it runs.
+    #[must_use]
+    pub const fn timetable(&self) -> &Arc<Timetable> {
+        &self.timetable
+    }
+
+    /// The truth of a service day.
+    #[must_use]
+    pub fn plan(&self, date: ServiceDate) -> Plan {
+        let o = &self.options;
+        Plan::for_day(&self.timetable, o.seed, date, o.cap).with_machines(&o.machines)
+    }
+
+    /// The tracker of a vehicle.
+    #[must_use]
+    pub fn tracker(&self, vehicle: &VehicleId, kind: VehicleKind) -> Tracker {
+        Tracker::of(self.options.seed, vehicle, kind, &self.options.split)
+    }
+
+    /// The trackers of every vehicle that is needed on one of these days, machines included.
+    #[must_use]
+    pub fn trackers(&self, from: ServiceDate, days: i32) -> Vec<Tracker> {
+        let transit = Roster::fleet(&self.timetable, from, days, self.options.cap);
+        let machines = self.options.machines.iter().map(|m| (VehicleId::from(m.id), VehicleKind::Machinery));
+        let kinds: BTreeMap<VehicleId, VehicleKind> =
+            transit.into_iter().map(|v| (v, VehicleKind::Transit)).chain(machines).collect();
+        kinds.iter().map(|(v, kind)| self.tracker(v, *kind)).collect()
+    }
+
+    /// Every fix received from `from` to before `to`, in the order they are received.
+    #[must_use]
+    pub fn fixes_between(&self, from: UnixMs, to: UnixMs) -> FixesBetween {
+        FixesBetween::new(Arc::new(self.clone()), from, to)
+    }
+
+    /// What every tracker that is on the road on a service day has to say.
+    pub(crate) fn trackers_on(&self, date: ServiceDate) -> Vec<TrackerDay> {
+        let day = |v: Arc<VehicleDay>| {
+            let tracker = Arc::new(self.tracker(&v.vehicle, v.kind));
+            TrackerDay::new(&self.timetable, &tracker, v)
+        };
+        self.plan(date).vehicles.into_iter().map(day).collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! The fixes of all trackers as a server has them: one stream in the order they are received, over
+//! as many days as one likes.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use transit_model::fix::Fix;
+use transit_model::time::{ServiceDate, UnixMs};
+
+use super::TrackerDay;
+use crate::fleet::Fleet;
+
+/// A vehicle may be on the road so long before its service day's clock starts, seconds.
+const EARLY: i64 = 3600;
+
+/// Every fix received from one moment to before another.
+pub struct FixesBetween {
+    fleet: Arc<Fleet>,
+    from: UnixMs,
+    to: UnixMs,
+    /// The next service day to be driven, and the moment its first fix may come.
+    next_day: (ServiceDate, UnixMs),
+    sources: Vec<Option<(Fix, TrackerDay)>>,
+    queue: BinaryHeap<Reverse<(UnixMs, usize)>>,
+}
+
+impl FixesBetween {
+    pub(crate) fn new(fleet: Arc<Fleet>, from: UnixMs, to: UnixMs) -> Self {
+        let zone = &fleet.timetable().zone;
+        let reach = fleet.timetable().span().1.0.div_euclid(86_400) + 1;
+        let first = zone.date(from).plus_days(-reach);
+        let next_day = (first, starts(&fleet, first));
+        Self { fleet, from, to, next_day, sources: Vec::new(), queue: BinaryHeap::new() }
+    }
+
+    /// Drives further days until none of them can hold the next fix.
+    fn drive_days(&mut self) {
+        while self.next_day.1 < self.to && self.queue.peek().is_none_or(|Reverse((t, _))| *t >= self.next_day.1) {
+            if self.queue.is_empty() {
+                self.sources.clear();
+            }
+            for mut day in self.fleet.trackers_on(self.next_day.0) {
+                if let Some(fix) = day.find(|f| f.received >= self.from) {
+                    self.queue.push(Reverse((fix.received, self.sources.len())));
+                    self.sources.push(Some((fix, day)));
+                }
+            }
+            let date = self.next_day.0.plus_days(1);
+            self.next_day = (date, starts(&self.fleet, date));
+        }
+    }
+}
+
+fn starts(fleet: &Fleet, date: ServiceDate) -> UnixMs {
+    fleet.timetable().zone.day_start(date).plus_secs(-EARLY)
+}
+
+impl Iterator for FixesBetween {
+    type Item = Fix;
+
+    fn next(&mut self) -> Option<Fix> {
+        self.drive_days();
+        let Reverse((received, n)) = self.queue.pop()?;
+        if received >= self.to {
+            self.queue.clear();
+            return None;
+        }
+        let source = self.sources.get_mut(n)?;
+        let (fix, mut day) = source.take()?;
+        if let Some(after) = day.next() {
+            self.queue.push(Reverse((after.received, n)));
+            *source = Some((after, day));
+        }
+        Some(fix)
+    }
+}

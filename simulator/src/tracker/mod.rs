@@ -1,0 +1,163 @@
+//! The trackers in the vehicles: what each of them is, and what it sees of the truth.
+//!
+//! It makes fixes; how they travel is [`crate::send`]'s business.
+
+mod day;
+mod merge;
+
+pub use day::TrackerDay;
+pub use merge::FixesBetween;
+
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tracker_ingest::codec::{DeviceKey, Protocol};
+use transit_model::dispatch::VehicleKind;
+use transit_model::ids::VehicleId;
+
+use crate::chance::{Topic, between, chance, unit, word};
+
+/// How the fleet's trackers divide over the protocols: weights, of which only the proportion counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Split {
+    /// Teltonika 8 Extended over TCP.
+    pub teltonika: u32,
+    /// OsmAnd over HTTP.
+    pub osmand: u32,
+    /// JSON over MQTT.
+    pub mqtt: u32,
+}
+
+impl Default for Split {
+    /// As in a city that has bought most of its trackers at once.
+    fn default() -> Self {
+        Self { teltonika: 6, osmand: 2, mqtt: 2 }
+    }
+}
+
+impl Split {
+    /// The protocol of a share of the fleet, 0..1; Teltonika where all weights are 0.
+    fn pick(&self, share: f64) -> Protocol {
+        let sum = f64::from(self.teltonika) + f64::from(self.osmand) + f64::from(self.mqtt);
+        let at = share * sum;
+        if at < f64::from(self.teltonika) || sum <= 0.0 {
+            Protocol::Teltonika
+        } else if at < f64::from(self.teltonika) + f64::from(self.osmand) {
+            Protocol::Osmand
+        } else {
+            Protocol::MqttJson
+        }
+    }
+}
+
+/// A vehicle's tracker.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tracker {
+    /// In which vehicle.
+    pub vehicle: VehicleId,
+    /// Whether that runs by the timetable.
+    pub kind: VehicleKind,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// What it calls itself: an IMEI, or a name.
+    pub device: DeviceKey,
+    /// Milliseconds between fixes: 5 to 20 s.
+    pub interval: i64,
+    /// How far its fixes are off, metres (deviation on each axis).
+    pub noise: f64,
+    /// How often it loses its network, times an hour.
+    pub outages: f64,
+    /// It knows the trip it is on and says so. Only the MQTT ones, which sit in an on-board computer.
+    pub reports_trip: bool,
+    seed: u64,
+}
+
+impl Tracker {
+    /// The tracker of a vehicle: the same on every day.
+    #[must_use]
+    pub fn of(seed: u64, vehicle: &VehicleId, kind: VehicleKind, split: &Split) -> Self {
+        let mut rng = chance(seed, Topic::Tracker, word(vehicle.as_str()), 0);
+        let protocol = split.pick(unit(&mut rng));
+        let device = match protocol {
+            Protocol::Teltonika => DeviceKey::from(imei(&mut rng)),
+            Protocol::Osmand => DeviceKey::from(format!("phone-{vehicle}")),
+            Protocol::MqttJson => DeviceKey::from(format!("obu-{vehicle}")),
+        };
+        Self {
+            vehicle: vehicle.clone(),
+            kind,
+            protocol,
+            device,
+            interval: rng.random_range(5..=20) * 1000,
+            noise: between(&mut rng, 2.5, 6.5),
+            outages: between(&mut rng, 0.05, 0.6),
+            reports_trip: protocol == Protocol::MqttJson && kind == VehicleKind::Transit,
+            seed,
+        }
+    }
+
+    /// The tracker's token for protocols that have one, from a secret of the installation: 32 hex
+    /// digits that cannot be told from the device's name.
+    #[must_use]
+    pub fn token(&self, secret: [u8; 32]) -> String {
+        let mut rng = ChaCha8Rng::from_seed(secret);
+        rng.set_stream(word(self.device.expose()));
+        format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
+    }
+}
+
+/// An IMEI: a type code, a number, and the check digit (3GPP TS 23.003, annex B).
+fn imei(rng: &mut ChaCha8Rng) -> String {
+    let body = format!("35{:012}", rng.random_range(0..1_000_000_000_000u64));
+    let sum: u32 = body
+        .bytes()
+        .zip([1u32, 2].into_iter().cycle())
+        .map(|(b, weight)| u32::from(b - b'0') * weight)
+        .map(|d| d / 10 + d % 10)
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(n: usize) -> Vec<Tracker> {
+        let of = |i| Tracker::of(9, &VehicleId::from(format!("{i}")), VehicleKind::Transit, &Split::default());
+        (1000..1000 + n).map(of).collect()
+    }
+
+    #[test]
+    fn imeis_have_their_check_digit() {
+        for t in fleet(200).iter().filter(|t| t.protocol == Protocol::Teltonika) {
+            let digits: Vec<u32> = t.device.expose().bytes().map(|b| u32::from(b - b'0')).collect();
+            assert_eq!(digits.len(), 15);
+            let luhn: u32 = digits
+                .iter()
+                .rev()
+                .enumerate()
+                .map(|(i, d)| if i % 2 == 0 { *d } else { d * 2 / 10 + d * 2 % 10 })
+                .sum();
+            assert_eq!(luhn % 10, 0, "{digits:?}");
+        }
+    }
+
+    #[test]
+    fn protocols_divide_as_asked() {
+        let fleet = fleet(1000);
+        let count = |p| fleet.iter().filter(|t| t.protocol == p).count();
+        assert!((550..650).contains(&count(Protocol::Teltonika)), "{}", count(Protocol::Teltonika));
+        assert!((150..250).contains(&count(Protocol::Osmand)) && (150..250).contains(&count(Protocol::MqttJson)));
+        let none = Split { teltonika: 0, osmand: 0, mqtt: 1 };
+        assert_eq!(none.pick(0.0), Protocol::MqttJson);
+        assert!(fleet.iter().all(|t| DeviceKey::is_valid(t.device.expose()) && (5000..=20_000).contains(&t.interval)));
+    }
+
+    #[test]
+    fn tokens_hang_on_the_secret_and_the_device() {
+        let fleet = fleet(2);
+        assert_eq!(fleet[0].token([1; 32]), fleet[0].token([1; 32]));
+        assert_ne!(fleet[0].token([1; 32]), fleet[0].token([2; 32]));
+        assert_ne!(fleet[0].token([1; 32]), fleet[1].token([1; 32]));
+        assert_eq!(fleet[0].token([1; 32]).len(), 32);
+    }
+}
