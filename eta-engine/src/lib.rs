@@ -12,7 +12,10 @@
 //! | [`learning`] | link times, dwells and the predictor's own errors |
 //! | [`engine`] | the pure engine: fixes in, world out |
 //! | [`world`] | what the engine knows at one moment, as every reader sees it |
+//! | [`live`] | the engine on a running clock |
 //! | [`replay`] | the engine fed from files |
+//! | [`store`] | what outlives the process |
+//! | [`metrics`] | the engine's figures |
 //! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
 //! | [`http`] | HTTP, WebSocket and the web pages |
 //! | [`auth`] | tokens and roles |
@@ -22,6 +25,9 @@ pub mod board;
 pub mod engine;
 pub mod http;
 pub mod learning;
+pub mod live;
 pub mod matching;
+pub mod metrics;
 pub mod replay;
+pub mod store;
 pub mod world;

@@ -1,0 +1,315 @@
+//! The engine on a running clock: takes fixes as they come, publishes worlds, and hands what must
+//! outlive the process to a writer of its own, so that a slow disk never holds a prediction up.
+//!
+//! The one task that owns the [`Engine`]; everything it decides is decided in there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use transit_model::clock::{SharedClock, Stopwatch};
+use transit_model::dispatch::Concern;
+use transit_model::fix::Fix;
+use transit_model::time::UnixMs;
+
+use crate::engine::Engine;
+use crate::metrics::EngineMetrics;
+use crate::store::{ModelUpdate, StopEventRow, Store, StoreError};
+use crate::world::World;
+
+/// How often a world is published at most, real time.
+const ROUND: Duration = Duration::from_millis(250);
+/// How often vehicles that send nothing are predicted again, seconds of clock.
+const REPREDICT: i64 = 5;
+/// How often what was learned is saved, real time.
+const SAVE: Duration = Duration::from_secs(60);
+/// How many fixes are taken before looking up.
+const BATCH: usize = 8192;
+/// How many writes wait for the store.
+const WRITES: usize = 64;
+/// Concerns from outside the engine: taken with every world.
+pub type OtherConcerns = Arc<dyn Fn() -> Vec<Concern> + Send + Sync>;
+
+/// What the running engine is given.
+pub struct Parts {
+    /// The engine, with its model loaded and the journal's last fixes taken.
+    pub engine: Engine,
+    /// Fixes from ingest.
+    pub fixes: mpsc::Receiver<Fix>,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where what was learned is kept.
+    pub store: Arc<dyn Store>,
+    /// Takes each world.
+    pub publish: Arc<dyn Fn(World) + Send + Sync>,
+    /// What ingest has to say to a dispatcher.
+    pub other_concerns: OtherConcerns,
+    /// Counters.
+    pub metrics: EngineMetrics,
+    /// Ends it all.
+    pub shutdown: CancellationToken,
+}
+
+enum Write {
+    Events(Vec<StopEventRow>),
+    Model(Box<ModelUpdate>),
+}
+
+/// Runs the engine until the shutdown; then what was learned is saved and the task ends.
+pub fn start(parts: Parts) -> JoinHandle<()> {
+    tokio::spawn(run(parts))
+}
+
+async fn run(mut p: Parts) {
+    let (writes, queue) = mpsc::channel(WRITES);
+    let writer = tokio::spawn(write_all(queue, Arc::clone(&p.store), p.metrics.clone()));
+    let mut round = tokio::time::interval(ROUND);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut save = tokio::time::interval(SAVE);
+    save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    save.reset();
+    let mut state = State { dirty: true, predicted: None, touched: Vec::new(), counts: p.engine.counts() };
+    let mut batch = Vec::with_capacity(BATCH);
+    publish(&mut p, &mut state);
+    let mut open = true;
+    loop {
+        tokio::select! {
+            () = p.shutdown.cancelled() => break,
+            n = p.fixes.recv_many(&mut batch, BATCH), if open => {
+                open = n > 0;
+                take(&mut p.engine, &batch, &mut state);
+                batch.clear();
+            }
+            _ = round.tick() => publish(&mut p, &mut state),
+            _ = save.tick() => hand_over(&mut p, &writes),
+        }
+    }
+    hand_over(&mut p, &writes);
+    drop(writes);
+    if let Err(error) = writer.await {
+        tracing::error!(%error, "the store's writer did not end well");
+    }
+}
+
+struct State {
+    dirty: bool,
+    predicted: Option<UnixMs>,
+    touched: Vec<usize>,
+    counts: crate::engine::Counts,
+}
+
+fn take(engine: &mut Engine, fixes: &[Fix], state: &mut State) {
+    for fix in fixes {
+        if engine.take(fix).is_ok() {
+            state.dirty = true;
+            state.touched.extend(engine.index_of(&fix.vehicle));
+        }
+    }
+}
+
+fn publish(p: &mut Parts, state: &mut State) {
+    let watch = Stopwatch::start();
+    let now = p.clock.now();
+    if state.predicted.is_none_or(|at| now.secs_since(at) >= REPREDICT) {
+        state.predicted = Some(now);
+        state.touched.clear();
+        p.engine.predict_all(now);
+    } else if state.dirty {
+        state.touched.sort_unstable();
+        state.touched.dedup();
+        for i in state.touched.drain(..) {
+            p.engine.predict(i, now);
+        }
+    } else {
+        return;
+    }
+    state.dirty = false;
+    let mut world = p.engine.world(now, true);
+    let others = (p.other_concerns)();
+    if !others.is_empty() {
+        let mut all: Vec<Concern> = world.concerns.iter().cloned().chain(others).collect();
+        all.sort_by(|a, b| (a.level, &a.key).cmp(&(b.level, &b.key)));
+        world.concerns = all.into();
+    }
+    let counts = p.engine.counts();
+    p.metrics.count(state.counts, counts);
+    state.counts = counts;
+    p.metrics.observe(&world, &p.engine.model().calibration, watch.elapsed().as_secs_f64());
+    (p.publish)(world);
+}
+
+/// Hands stop events and what was learned to the writer; while it does not keep up they stay here.
+fn hand_over(p: &mut Parts, writes: &mpsc::Sender<Write>) {
+    let Ok(both) = writes.try_reserve_many(2) else {
+        p.metrics.store_failed();
+        tracing::warn!("the store does not keep up; what was learned waits");
+        return;
+    };
+    let t = Arc::clone(p.engine.timetable());
+    let events = p.engine.drain_events();
+    let name = |i: u32| p.engine.vehicles().get(i as usize).map_or("", |v| v.id.as_str());
+    let rows: Vec<StopEventRow> = events.iter().map(|e| StopEventRow::of(e, name(e.vehicle), &t)).collect();
+    let model = ModelUpdate::take(p.engine.model_mut());
+    for (permit, write) in both.zip([Write::Events(rows), Write::Model(Box::new(model))]) {
+        permit.send(write);
+    }
+}
+
+/// What the store has not taken yet; tried again with the next write.
+#[derive(Default)]
+struct Owed {
+    events: Vec<StopEventRow>,
+    model: Option<Box<ModelUpdate>>,
+}
+
+/// Stop events kept for a store that fails; beyond this the oldest are lost, and counted.
+const OWED_EVENTS: usize = 200_000;
+
+impl Owed {
+    fn add(&mut self, write: Write, metrics: &EngineMetrics) {
+        match write {
+            Write::Events(rows) => {
+                self.events.extend(rows);
+                let over = self.events.len().saturating_sub(OWED_EVENTS);
+                if over > 0 {
+                    self.events.drain(..over);
+                    metrics.events_lost(over);
+                }
+            }
+            Write::Model(mut update) => {
+                if let Some(old) = self.model.take() {
+                    let newer: rustc_hash::FxHashSet<_> = update.links.iter().map(|(k, _)| *k).collect();
+                    update.links.extend(old.links.into_iter().filter(|(k, _)| !newer.contains(k)));
+                }
+                self.model = Some(update);
+            }
+        }
+    }
+
+    async fn pay(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        if !self.events.is_empty() {
+            store.append_stop_events(&self.events).await?;
+            self.events.clear();
+        }
+        if let Some(update) = &self.model {
+            store.save_model(update).await?;
+            self.model = None;
+        }
+        Ok(())
+    }
+}
+
+async fn write_all(mut queue: mpsc::Receiver<Write>, store: Arc<dyn Store>, metrics: EngineMetrics) {
+    let mut failing = false;
+    let mut owed = Owed::default();
+    while let Some(write) = queue.recv().await {
+        owed.add(write, &metrics);
+        match owed.pay(&*store).await {
+            Ok(()) if failing => {
+                failing = false;
+                tracing::info!("the store takes writes again");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                metrics.store_failed();
+                if !failing {
+                    tracing::error!(%error, "the store does not take writes; boards go on, history waits");
+                }
+                failing = true;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use prometheus_client::registry::Registry;
+    use transit_model::time::ServiceDate;
+    use transit_model::timetable::LinkKey;
+
+    use super::*;
+    use crate::engine::Model;
+    use crate::learning::links::{DayKind, When};
+    use crate::store::TokenRecord;
+
+    /// A disk that is full until it is not.
+    #[derive(Default)]
+    struct Flaky {
+        works: AtomicBool,
+        events: Mutex<usize>,
+        links: Mutex<Vec<LinkKey>>,
+    }
+
+    #[async_trait]
+    impl Store for Flaky {
+        async fn load_model(&self) -> Result<Model, StoreError> {
+            Ok(Model::default())
+        }
+        async fn save_model(&self, update: &ModelUpdate) -> Result<(), StoreError> {
+            self.links.lock().unwrap().extend(update.links.iter().map(|(k, _)| *k));
+            Ok(())
+        }
+        async fn append_stop_events(&self, events: &[StopEventRow]) -> Result<(), StoreError> {
+            if !self.works.load(Ordering::SeqCst) {
+                return Err(sqlx::Error::PoolTimedOut.into());
+            }
+            *self.events.lock().unwrap() += events.len();
+            Ok(())
+        }
+        async fn stop_events_of(&self, _: ServiceDate) -> Result<Vec<StopEventRow>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn put_token(&self, _: &TokenRecord) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    fn event() -> StopEventRow {
+        StopEventRow {
+            service_date: ServiceDate::from_days(20_000),
+            trip_id: "T".into(),
+            run_start: String::new(),
+            stop_sequence: 1,
+            vehicle_id: "V".into(),
+            stop_id: "S".into(),
+            arrival: None,
+            departure: None,
+        }
+    }
+
+    fn learned(link: u64) -> Write {
+        let mut model = Model::default();
+        let when = When { kind: DayKind::Workday, second: 0.0, unix: 0.0 };
+        model.links.learn(LinkKey(link), 60.0, 60.0, when);
+        Write::Model(Box::new(ModelUpdate::take(&mut model)))
+    }
+
+    #[tokio::test]
+    async fn what_a_full_disk_refused_is_written_once_it_has_room() {
+        let metrics = EngineMetrics::register(&mut Registry::default());
+        let store = Flaky::default();
+        let mut owed = Owed::default();
+        for link in [1, 2] {
+            owed.add(Write::Events(vec![event()]), &metrics);
+            owed.add(learned(link), &metrics);
+            assert!(owed.pay(&store).await.is_err());
+        }
+        store.works.store(true, Ordering::SeqCst);
+        owed.pay(&store).await.unwrap();
+        assert_eq!(*store.events.lock().unwrap(), 2);
+        let mut links = store.links.lock().unwrap().clone();
+        links.sort_unstable();
+        assert_eq!(links, [LinkKey(1), LinkKey(2)]);
+        assert!(owed.events.is_empty() && owed.model.is_none());
+    }
+}

@@ -1,0 +1,136 @@
+//! What outlives the process: the model, the stop events, the tokens. One trait for every database;
+//! the engine never waits for it, and a lost database degrades history only.
+
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::{LinkKey, Timetable};
+
+use crate::engine::Model;
+use crate::engine::run::StopEvent;
+use crate::learning::calibration::Calibration;
+use crate::learning::links::{LinkStats, ModelFrame};
+
+/// The store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be opened or made.
+    #[error("cannot open the engine's store {path}: {source}")]
+    Open {
+        /// Which.
+        path: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Its tables are of a version this program does not know, or cannot be made.
+    #[error("cannot bring the engine's store {path} to this version: {source}")]
+    Migrate {
+        /// Which.
+        path: String,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A query failed.
+    #[error("the engine's store failed: {0}")]
+    Query(#[from] sqlx::Error),
+}
+
+/// A stop event as it is kept: by names, so that it outlives the feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StopEventRow {
+    /// The service day.
+    pub service_date: ServiceDate,
+    /// `trip_id`.
+    pub trip_id: String,
+    /// Start of a frequency-based run; empty for other trips.
+    pub run_start: String,
+    /// `stop_sequence`.
+    pub stop_sequence: u32,
+    /// The vehicle.
+    pub vehicle_id: String,
+    /// `stop_id`.
+    pub stop_id: String,
+    /// When it came.
+    pub arrival: Option<UnixMs>,
+    /// When it left.
+    pub departure: Option<UnixMs>,
+}
+
+impl StopEventRow {
+    /// A stop event by names.
+    #[must_use]
+    pub fn of(e: &StopEvent, vehicle_id: &str, t: &Timetable) -> Self {
+        let trip = t.trips.at(e.on.trip);
+        Self {
+            service_date: e.on.date,
+            trip_id: trip.id.to_string(),
+            run_start: trip.run_start.map_or_else(String::new, |s| s.to_string()),
+            stop_sequence: t.pattern_of(e.on.trip).call(e.pos).map_or(0, |c| c.seq.0),
+            vehicle_id: vehicle_id.to_owned(),
+            stop_id: t.stops.at(e.stop).id.to_string(),
+            arrival: e.arrival,
+            departure: e.departure,
+        }
+    }
+}
+
+/// A token as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenRecord {
+    /// SHA-256 of the token's text.
+    pub hash: [u8; 32],
+    /// `tracker`, `display`, `validator`, `dispatcher` or `admin`.
+    pub role: String,
+    /// Whose it is, for people.
+    pub name: String,
+    /// After this it is worth nothing.
+    pub expires_at: Option<UnixMs>,
+    /// It was taken back.
+    pub revoked: bool,
+}
+
+/// The part of the model that has changed since it was last saved.
+#[derive(Clone, Debug)]
+pub struct ModelUpdate {
+    /// Belongs to no link.
+    pub frame: ModelFrame,
+    /// Links that changed.
+    pub links: Vec<(LinkKey, LinkStats)>,
+    /// The predictor's errors.
+    pub calibration: Calibration,
+    /// See [`Model::start_lateness`].
+    pub start_lateness: f32,
+}
+
+impl ModelUpdate {
+    /// What has changed in a model since this was last asked.
+    pub fn take(model: &mut Model) -> Self {
+        Self {
+            frame: model.links.frame(),
+            links: model.links.take_touched(),
+            calibration: model.calibration.clone(),
+            start_lateness: model.start_lateness,
+        }
+    }
+}
+
+/// A database of the engine.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The model as it was last saved; a part that cannot be read is said by name, kept as it is
+    /// until it is overwritten, and begins afresh.
+    async fn load_model(&self) -> Result<Model, StoreError>;
+    /// Saves what changed, all or nothing.
+    async fn save_model(&self, update: &ModelUpdate) -> Result<(), StoreError>;
+    /// Appends stop events; one that is there already is replaced. All or nothing.
+    async fn append_stop_events(&self, events: &[StopEventRow]) -> Result<(), StoreError>;
+    /// The stop events of a service day, by trip and sequence.
+    async fn stop_events_of(&self, date: ServiceDate) -> Result<Vec<StopEventRow>, StoreError>;
+    /// Every token, revoked ones too.
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
+    /// Adds a token or replaces the one of the same hash.
+    async fn put_token(&self, token: &TokenRecord) -> Result<(), StoreError>;
+}

@@ -1,0 +1,228 @@
+//! The store in one SQLite file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::error::BoxDynError;
+use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, Sqlite, Transaction};
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::LinkKey;
+
+use super::{ModelUpdate, StopEventRow, Store, StoreError, TokenRecord};
+use crate::engine::Model;
+use crate::learning::calibration::Calibration;
+use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
+
+/// The names of `model_parts`; a number goes up when a part's form changes, so that an old one is
+/// never misread.
+const FRAME: &str = "frame-1";
+const CALIBRATION: &str = "calibration-1";
+const START: &str = "start-lateness-1";
+
+const VERSIONS: [(i64, &str, &str); 1] =
+    [(1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql"))];
+
+#[derive(Debug)]
+struct Embedded;
+
+impl MigrationSource<'static> for Embedded {
+    fn resolve(self) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send + 'static>> {
+        let all = VERSIONS
+            .iter()
+            .map(|(v, about, sql)| Migration::new(*v, (*about).into(), MigrationType::Simple, (*sql).into(), false));
+        Box::pin(std::future::ready(Ok(all.collect())))
+    }
+}
+
+/// A store in one file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens a file, or makes it, and brings its tables to this version.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no database, or is of a later version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        // NORMAL in WAL mode survives kill -9; a power cut may lose the last seconds of learning,
+        // which the journal of ingest, synced in full, lets us replay.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(3)
+            .connect_with(options)
+            .await
+            .map_err(|source| StoreError::Open { path: name.clone(), source })?;
+        let failed = |source| StoreError::Migrate { path: name.clone(), source };
+        Migrator::new(Embedded).await.map_err(failed)?.run(&pool).await.map_err(failed)?;
+        Ok(Self { pool })
+    }
+
+    async fn part<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let row =
+            sqlx::query("SELECT body FROM model_parts WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+        let Some(row) = row else { return Ok(None) };
+        let body: Vec<u8> = row.try_get(0)?;
+        match postcard::from_bytes(&body) {
+            Ok(part) => Ok(Some(part)),
+            Err(error) => {
+                tracing::warn!(part = name, %error, "this part of the model cannot be read; it starts afresh");
+                Ok(None)
+            }
+        }
+    }
+}
+
+async fn put_part<T: Serialize + Sync>(
+    tx: &mut Transaction<'_, Sqlite>,
+    name: &str,
+    part: &T,
+) -> Result<(), StoreError> {
+    let body = postcard::to_stdvec(part).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
+    sqlx::query("INSERT OR REPLACE INTO model_parts (name, body) VALUES (?, ?)")
+        .bind(name)
+        .bind(body)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// SQLite has signed integers only: the same 64 bits.
+const fn signed(key: LinkKey) -> i64 {
+    i64::from_ne_bytes(key.0.to_ne_bytes())
+}
+
+const fn unsigned(key: i64) -> LinkKey {
+    LinkKey(u64::from_ne_bytes(key.to_ne_bytes()))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load_model(&self) -> Result<Model, StoreError> {
+        let mut model = Model::default();
+        if let Some(frame) = self.part::<ModelFrame>(FRAME).await? {
+            let rows = sqlx::query("SELECT link_key, stats FROM model_links").fetch_all(&self.pool).await?;
+            let mut links: Vec<(LinkKey, LinkStats)> = Vec::with_capacity(rows.len());
+            let mut unread = 0u64;
+            for row in rows {
+                let (key, body): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+                match postcard::from_bytes(&body) {
+                    Ok(stats) => links.push((unsigned(key), stats)),
+                    Err(_) => unread += 1,
+                }
+            }
+            if unread > 0 {
+                tracing::warn!(links = unread, "these links of the model cannot be read; they start afresh");
+            }
+            model.links = LinkModel::restore(frame, links);
+        }
+        if let Some(c) = self.part::<Calibration>(CALIBRATION).await?.filter(Calibration::is_whole) {
+            model.calibration = c;
+        }
+        model.start_lateness = self.part::<f32>(START).await?.unwrap_or_default();
+        Ok(model)
+    }
+
+    async fn save_model(&self, update: &ModelUpdate) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        put_part(&mut tx, FRAME, &update.frame).await?;
+        put_part(&mut tx, CALIBRATION, &update.calibration).await?;
+        put_part(&mut tx, START, &update.start_lateness).await?;
+        for (key, stats) in &update.links {
+            let body = postcard::to_stdvec(stats).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
+            sqlx::query("INSERT OR REPLACE INTO model_links (link_key, stats) VALUES (?, ?)")
+                .bind(signed(*key))
+                .bind(body)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn append_stop_events(&self, events: &[StopEventRow]) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        for e in events {
+            sqlx::query("INSERT OR REPLACE INTO stop_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                .bind(e.service_date.to_string())
+                .bind(&e.trip_id)
+                .bind(&e.run_start)
+                .bind(e.stop_sequence)
+                .bind(&e.vehicle_id)
+                .bind(&e.stop_id)
+                .bind(e.arrival.map(|t| t.0))
+                .bind(e.departure.map(|t| t.0))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn stop_events_of(&self, date: ServiceDate) -> Result<Vec<StopEventRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT trip_id, run_start, stop_sequence, vehicle_id, stop_id, arrival, departure FROM stop_events \
+             WHERE service_date = ? ORDER BY trip_id, run_start, stop_sequence, vehicle_id",
+        )
+        .bind(date.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|r| {
+                Ok(StopEventRow {
+                    service_date: date,
+                    trip_id: r.try_get(0)?,
+                    run_start: r.try_get(1)?,
+                    stop_sequence: r.try_get(2)?,
+                    vehicle_id: r.try_get(3)?,
+                    stop_id: r.try_get(4)?,
+                    arrival: r.try_get::<Option<i64>, _>(5)?.map(UnixMs),
+                    departure: r.try_get::<Option<i64>, _>(6)?.map(UnixMs),
+                })
+            })
+            .collect()
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        let rows = sqlx::query("SELECT hash, role, name, expires_at, revoked FROM tokens ORDER BY name, hash")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter()
+            .map(|r| {
+                let hash: Vec<u8> = r.try_get(0)?;
+                let hash = hash.try_into().map_err(|_| sqlx::Error::Decode("a token's hash is not 32 bytes".into()))?;
+                Ok(TokenRecord {
+                    hash,
+                    role: r.try_get(1)?,
+                    name: r.try_get(2)?,
+                    expires_at: r.try_get::<Option<i64>, _>(3)?.map(UnixMs),
+                    revoked: r.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn put_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO tokens (hash, role, name, expires_at, revoked) VALUES (?, ?, ?, ?, ?)")
+            .bind(token.hash.as_slice())
+            .bind(&token.role)
+            .bind(&token.name)
+            .bind(token.expires_at.map(|t| t.0))
+            .bind(token.revoked)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
