@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::doubts;
 use super::lines::Lines;
 use super::links::Links;
 use super::patterns::{Drafts, Kept};
@@ -10,7 +11,7 @@ use super::read_calendar::Services;
 use super::read_frequencies::Runs;
 use super::read_routes::Routes;
 use super::read_stop_times::NO_TIME;
-use super::read_stops::Stops;
+use super::read_stops::{FILE as STOPS, Stops};
 use super::read_trips::{FILE as TRIPS, RawTrip, Trips};
 use super::report::{Action, Fault, Finding, Report};
 use crate::ids::{BlockIdx, FeedId, Idx as _, IdxVec, PatternIdx, StopIdx, StopPos, TripIdx};
@@ -35,7 +36,9 @@ pub(super) struct Parts {
 /// Makes the timetable.
 pub(super) fn build(parts: Parts, report: &mut Report) -> Timetable {
     let Parts { feed, info, agencies, stops, routes, services, trips, runs, drafts, lines } = parts;
-    let stop_items: IdxVec<StopIdx, Stop> = stops.items.into();
+    let mut stop_items: IdxVec<StopIdx, Stop> = stops.items.into();
+    take_as_stops(&mut stop_items, &stops.lines, &drafts, report);
+    doubts::report_flights(&drafts, &stop_items, &routes.items, report);
     let Drafts { patterns: pattern_drafts, kept, mut times, .. } = drafts;
 
     let mut links = Links::default();
@@ -86,9 +89,21 @@ pub(super) fn build(parts: Parts, report: &mut Report) -> Timetable {
         times,
         span: (ServiceTime(0), ServiceTime(0)),
     };
-    add_trips(&mut table, trips, &kept, &runs, report);
+    let trip_lines = add_trips(&mut table, trips, &kept, &runs, report);
     index(&mut table);
+    doubts::report_overlaps(&table, &trip_lines, report);
     table
+}
+
+/// Whatever a vehicle calls at is a stop, be it called a station.
+fn take_as_stops(stops: &mut IdxVec<StopIdx, Stop>, lines: &[u32], drafts: &Drafts, report: &mut Report) {
+    for call in drafts.patterns.iter().flat_map(|d| &d.calls) {
+        let Some(stop) = stops.get_mut(call.stop).filter(|s| s.kind != StopKind::Platform) else { continue };
+        stop.kind = StopKind::Platform;
+        let finding = Finding::new(Fault::CallAtStation, STOPS, Action::TakenAsStop);
+        let line = lines.get(call.stop.at()).copied().unwrap_or(0);
+        report.add(finding.line(line).value("stop_id", &stop.id));
+    }
 }
 
 impl Kept {
@@ -125,7 +140,15 @@ fn fill_times(times: &mut [CallTimes], trip: &Kept, pattern: &Pattern, runs: Opt
     }
 }
 
-fn add_trips(table: &mut Timetable, trips: Trips, kept: &[Kept], runs: &FxHashMap<u32, Runs>, report: &mut Report) {
+/// Adds every trip, each run as one of its own, and gives the line of each in `trips.txt`.
+fn add_trips(
+    table: &mut Timetable,
+    trips: Trips,
+    kept: &[Kept],
+    runs: &FxHashMap<u32, Runs>,
+    report: &mut Report,
+) -> IdxVec<TripIdx, u32> {
+    let mut lines = IdxVec::new();
     let mut block_at: FxHashMap<u32, BlockIdx> = FxHashMap::default();
     let Trips { items, blocks, .. } = trips;
     let mut kept = kept.iter().peekable();
@@ -143,18 +166,24 @@ fn add_trips(table: &mut Timetable, trips: Trips, kept: &[Kept], runs: &FxHashMa
                 table.blocks.push(Block { id, trips: Vec::new() })
             })
         });
+        let line = raw.line;
         let trip = trip_of(table, raw, one, block);
         match own_runs {
-            None => push_trip(table, trip),
+            None => {
+                push_trip(table, trip);
+                lines.push(line);
+            }
             Some(runs) => {
                 let first = table.times.get(one.first_call).map_or(ServiceTime(0), |t| t.departure);
                 for start in &runs.starts {
                     let shift = *start - first;
                     push_trip(table, Trip { run_start: Some(*start), shift, ..trip.clone() });
+                    lines.push(line);
                 }
             }
         }
     }
+    lines
 }
 
 fn trip_of(table: &Timetable, raw: RawTrip, kept: &Kept, block: Option<BlockIdx>) -> Trip {
@@ -198,9 +227,6 @@ fn index(table: &mut Timetable) {
         for (at, call) in pattern.calls.iter().enumerate() {
             if let Some(calls) = table.calls_at.get_mut(call.stop) {
                 calls.push((p, StopPos::new(at)));
-            }
-            if let Some(stop) = table.stops.get_mut(call.stop) {
-                stop.kind = StopKind::Platform;
             }
         }
     }

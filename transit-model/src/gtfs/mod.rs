@@ -2,7 +2,7 @@
 //!
 //! A feed goes through once: `source` finds its files, `read_*` turn each into rows with typed
 //! fields, `calls` puts the calls of a trip in order, `patterns` gathers trips, `lines` and
-//! `project` bring stops onto shapes, `build` makes the arrays of a [`Timetable`]. Whatever is wrong
+//! `project` bring stops onto shapes, `build` makes the arrays of a [`Timetable`], `doubts` looks over them. Whatever is wrong
 //! becomes a [`Finding`] on the way and is put right or left out; after loading nothing is checked
 //! again. It does not judge whether a timetable is a good one, and knows no date of today.
 //!
@@ -12,6 +12,7 @@ use std::path::Path;
 
 mod build;
 mod calls;
+mod doubts;
 mod lines;
 mod links;
 mod patterns;
@@ -122,8 +123,12 @@ pub enum LoadError {
 }
 
 fn first_reason(report: &Report) -> String {
-    let worst = report.findings.iter().filter(|f| f.severity == Severity::Error).max_by_key(|f| report.total(f.what));
-    worst.map_or_else(|| "trips.txt has no rows".to_owned(), ToString::to_string)
+    if report.counts.trip_rows == 0 {
+        return "trips.txt has no usable row".to_owned();
+    }
+    let errors = report.findings.iter().filter(|f| f.severity == Severity::Error);
+    let worst = errors.max_by_key(|f| (f.action == Action::TripDropped, report.total(f.what)));
+    worst.map_or_else(|| "it has no calls".to_owned(), ToString::to_string)
 }
 
 /// Loads a feed from a zip file or a folder.
@@ -163,21 +168,21 @@ fn read(source: &Source<'_>, feed: FeedId) -> Result<Loaded, LoadError> {
     let (shapes, rest) = std::thread::scope(|scope| {
         let shapes = scope.spawn(|| {
             let mut report = Report::default();
-            read_shapes::read_shapes(source, &mut report).map(|shapes| (shapes, report))
+            (read_shapes::read_shapes(source, &mut report), report)
         });
         let rest = Rest::read(source);
         (shapes.join(), rest)
     });
     let Rest { agencies, info, stops, routes, services, trips, runs, calls, mut report } = rest?;
-    let (shapes, found) = shapes.unwrap_or_else(|_| Err(source.missing(read_shapes::FILE)))?;
+    let Ok((shapes, found)) = shapes else { return Err(source.missing(read_shapes::FILE)) };
     report.merge(found);
+    report.counts.trip_rows = trips.read;
     report.counts.stop_time_rows = calls.read;
     report.counts.shape_points = shapes.points();
 
     let drafts = patterns::gather(&trips, &calls.rows, &mut report);
     drop(calls);
-    let surveyor = lines::Surveyor { trips: &trips, stops: &stops, drawn: &shapes };
-    let lines = lines::draw(&surveyor, &drafts, &mut report);
+    let lines = lines::Surveyor::new(&trips, &stops, &shapes, &drafts).survey(&mut report);
     drop(shapes);
     let parts = build::Parts { feed, info, agencies, stops, routes, services, trips, runs, drafts, lines };
     let timetable = build::build(parts, &mut report);
@@ -206,12 +211,12 @@ impl Rest {
     fn read(source: &Source<'_>) -> Result<Self, LoadError> {
         let mut report = Report::default();
         let agencies = read_agency::read_agencies(source, &mut report)?;
-        let info = read_agency::read_feed_info(source, &mut report)?;
+        let info = read_agency::read_feed_info(source, &mut report);
         let stops = read_stops::read_stops(source, &mut report)?;
         let routes = read_routes::read_routes(source, &agencies, &mut report)?;
         let services = read_calendar::read_services(source, &mut report)?;
         let trips = read_trips::read_trips(source, &routes, &services, &mut report)?;
-        let runs = read_frequencies::read_frequencies(source, &trips, &mut report)?;
+        let runs = read_frequencies::read_frequencies(source, &trips, &mut report);
         let calls = read_stop_times::read_stop_times(source, &trips, &stops, &mut report)?;
         Ok(Self { agencies, info, stops, routes, services, trips, runs, calls, report })
     }

@@ -81,6 +81,12 @@ pub(super) fn project(line: &Polyline, stops: &[Wanted]) -> Option<Vec<Projected
         segment = state.from;
     }
     places.reverse();
+    // The end of a segment and the start of the next differ by a rounding.
+    let mut least = 0.0f32;
+    for place in &mut places {
+        place.along = place.along.clamp(least, line.length().max(least));
+        least = place.along;
+    }
     Some(places)
 }
 
@@ -111,4 +117,87 @@ pub(super) enum Fit {
 pub(super) fn fit(places: &[Projected]) -> Fit {
     let far = places.iter().filter(|p| p.off > FAR).count();
     if far > 1 && far * 4 >= places.len() || far > 0 && places.len() < 4 { Fit::Bad } else { Fit::Good }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn xy() -> impl Strategy<Value = Xy> {
+        (-2000.0f32..2000.0, -2000.0f32..2000.0).prop_map(|(x, y)| Xy { x, y })
+    }
+
+    fn line() -> impl Strategy<Value = Polyline> {
+        prop::collection::vec(xy(), 2..20).prop_map(Polyline::new)
+    }
+
+    fn cost(line: &Polyline, along: f32, stop: Wanted) -> f32 {
+        let i = line.segment_at(along);
+        let (a, b) = (line.points()[i], line.points()[(i + 1).min(line.points().len() - 1)]);
+        let at = line.point_at(along);
+        let off = stop.at.distance(at);
+        let whole = on_segment(stop.at, a, b, line.cumulative()[i], along, stop.share * line.length());
+        // The segment's nearest place at or after `along` costs no more than `along` itself.
+        if off <= SQUARE_UP_TO { whole.1.max(off * off) } else { whole.1 }
+    }
+
+    proptest! {
+        /// Whatever the shape and the stops, places never go back and never leave the line.
+        #[test]
+        fn places_are_in_order_and_on_the_line(line in line(), stops in prop::collection::vec((xy(), 0.0f32..=1.0), 1..12)) {
+            prop_assume!(line.points().len() > 1);
+            let wanted: Vec<Wanted> = stops.into_iter().map(|(at, share)| Wanted { at, share }).collect();
+            let places = project(&line, &wanted).unwrap();
+            prop_assert_eq!(places.len(), wanted.len());
+            prop_assert!(places.is_sorted_by(|a, b| a.along <= b.along), "{:?}", places);
+            for (place, stop) in places.iter().zip(&wanted) {
+                prop_assert!(place.along >= 0.0 && place.along <= line.length() + 0.01);
+                let off = line.point_at(place.along).distance(stop.at);
+                prop_assert!((off - place.off).abs() < 0.01);
+            }
+        }
+
+        /// Stops that stand beside the line in the order of the trip are found where they stand, or
+        /// at places that explain them better still.
+        #[test]
+        fn stops_along_the_line_are_found(
+            line in line(),
+            mut shares in prop::collection::vec(0.0f32..=1.0, 2..12),
+            noise in prop::collection::vec((-10.0f32..10.0, -10.0f32..10.0), 12),
+        ) {
+            prop_assume!(line.length() > 100.0);
+            // Nearer to each other than the noise, two stops may change places.
+            shares.sort_by(f32::total_cmp);
+            shares.dedup_by(|b, a| (*b - *a) * line.length() < 30.0);
+            let wanted: Vec<Wanted> = shares.iter().zip(&noise).map(|(share, (dx, dy))| {
+                let p = line.point_at(share * line.length());
+                Wanted { at: Xy { x: p.x + dx, y: p.y + dy }, share: *share }
+            }).collect();
+            let places = project(&line, &wanted).unwrap();
+            let found: f32 = places.iter().map(|p| p.off * p.off).sum();
+            let truth: f32 = wanted.iter().map(|w| cost(&line, w.share * line.length(), *w)).sum();
+            prop_assert!(found <= truth * 1.01 + 1.0, "found {found}, truth {truth}");
+            prop_assert_eq!(fit(&places), Fit::Good);
+        }
+    }
+
+    #[test]
+    fn a_line_of_one_point_and_one_too_long_are_refused() {
+        let stop = Wanted { at: Xy::default(), share: 0.0 };
+        assert_eq!(project(&Polyline::new([Xy::default()]), &[stop]), None);
+        let long = Polyline::new((0..40_000u16).map(|x| Xy { x: f32::from(x), y: 0.0 }));
+        assert!(project(&long, &[stop; 100]).is_some());
+        assert_eq!(project(&long, &[stop; 101]), None);
+    }
+
+    #[test]
+    fn a_few_far_stops_are_the_stops_fault_many_are_the_shapes() {
+        let at = |off: f32| Projected { along: 0.0, off, segment: 0 };
+        let judge = |offs: &[f32]| fit(&offs.iter().map(|o| at(*o)).collect::<Vec<_>>());
+        assert_eq!(judge(&[0.0, 10.0, 400.0, 10.0, 0.0]), Fit::Good);
+        assert_eq!(judge(&[0.0, 400.0, 400.0, 10.0, 0.0]), Fit::Bad);
+        assert_eq!(judge(&[0.0, 400.0]), Fit::Bad);
+    }
 }

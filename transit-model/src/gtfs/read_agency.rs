@@ -30,7 +30,7 @@ pub(super) fn read_agencies(source: &Source<'_>, report: &mut Report) -> Result<
 
 fn read(path: &str, bytes: &mut dyn Read, report: &mut Report) -> Result<Agencies, LoadError> {
     let mut rows = Table::open(path, FILE, bytes)?;
-    let zone_col = rows.need("agency_timezone")?;
+    let zone_col = rows.col("agency_timezone");
     let (id, name) = (rows.col("agency_id"), rows.col("agency_name"));
     let (mut items, mut names) = (IdxVec::new(), Names::default());
     let mut zone: Option<Zone> = None;
@@ -60,8 +60,8 @@ fn read(path: &str, bytes: &mut dyn Read, report: &mut Report) -> Result<Agencie
 }
 
 /// Reads `feed_info.txt`, where there is one.
-pub(super) fn read_feed_info(source: &Source<'_>, report: &mut Report) -> Result<FeedInfo, LoadError> {
-    let info = source.read("feed_info.txt", |bytes| {
+pub(super) fn read_feed_info(source: &Source<'_>, report: &mut Report) -> FeedInfo {
+    let info = source.read_optional("feed_info.txt", report, |bytes, report| {
         let mut rows = Table::open(&source.name, "feed_info.txt", bytes)?;
         let publisher = rows.col("feed_publisher_name");
         let (lang, version) = (rows.col("feed_lang"), rows.col("feed_version"));
@@ -73,6 +73,6 @@ pub(super) fn read_feed_info(source: &Source<'_>, report: &mut Report) -> Result
             lang: rows.text(lang, report),
             version: rows.text(version, report),
         })
-    })?;
-    Ok(info.unwrap_or_default())
+    });
+    info.unwrap_or_default()
 }

@@ -19,6 +19,8 @@ const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday",
 pub(super) struct Services {
     pub(super) items: IdxVec<ServiceIdx, Service>,
     pub(super) names: Names,
+    /// The file and line of each.
+    places: Vec<(&'static str, u32)>,
 }
 
 /// Reads both files; a feed needs one of them.
@@ -27,8 +29,7 @@ pub(super) fn read_services(source: &Source<'_>, report: &mut Report) -> Result<
         return Err(source.missing("calendar.txt or calendar_dates.txt"));
     }
     let mut services = Services::default();
-    let mut lines = Vec::new();
-    source.read(WEEKLY, |bytes| read_weekly(&source.name, bytes, &mut services, &mut lines, report))?;
+    source.read(WEEKLY, |bytes| read_weekly(&source.name, bytes, &mut services, report))?;
     source.read(DATES, |bytes| read_dates(&source.name, bytes, &mut services, report))?;
     for (_, service) in services.items.iter_mut() {
         for days in [&mut service.added, &mut service.removed] {
@@ -36,7 +37,7 @@ pub(super) fn read_services(source: &Source<'_>, report: &mut Report) -> Result<
             days.dedup();
         }
     }
-    report_empty(&services, &lines, report);
+    report_empty(&services, report);
     Ok(services)
 }
 
@@ -44,7 +45,6 @@ fn read_weekly(
     path: &str,
     bytes: &mut dyn Read,
     services: &mut Services,
-    lines: &mut Vec<u32>,
     report: &mut Report,
 ) -> Result<(), LoadError> {
     let mut rows = Table::open(path, WEEKLY, bytes)?;
@@ -52,6 +52,10 @@ fn read_weekly(
     let (from, to) = (rows.need("start_date")?, rows.need("end_date")?);
     let days = DAYS.map(|day| rows.col(day));
     while rows.next(report)? {
+        if rows.get(id).is_empty() {
+            report.add(rows.fault(Fault::MissingId, id, Action::RowIgnored));
+            continue;
+        }
         if services.names.get(rows.get(id)).is_some() {
             report.add(rows.fault(Fault::DuplicateId, id, Action::FirstKept));
             continue;
@@ -78,7 +82,7 @@ fn read_weekly(
             range: range.filter(|(first, last)| first <= last),
             ..Service::default()
         });
-        lines.push(rows.line());
+        services.places.push((WEEKLY, rows.line()));
     }
     Ok(())
 }
@@ -96,6 +100,7 @@ fn read_dates(path: &str, bytes: &mut dyn Read, services: &mut Services, report:
         let at = match services.names.get(rows.get(id)) {
             Some(at) => ServiceIdx::new(at as usize),
             None => {
+                services.places.push((DATES, rows.line()));
                 services.names.insert(rows.get(id), services.items.len());
                 services.items.push(Service { id: rows.text(id, report), ..Service::default() })
             }
@@ -110,11 +115,11 @@ fn read_dates(path: &str, bytes: &mut dyn Read, services: &mut Services, report:
     Ok(())
 }
 
-/// Services of `calendar.txt` that never run, and a feed where none does.
-fn report_empty(services: &Services, lines: &[u32], report: &mut Report) {
-    for ((_, service), line) in services.items.iter().zip(lines) {
+/// Services that never run, and a feed where none does.
+fn report_empty(services: &Services, report: &mut Report) {
+    for ((_, service), (file, line)) in services.items.iter().zip(&services.places) {
         if !runs_ever(service) {
-            let finding = Finding::new(Fault::EmptyService, WEEKLY, Action::Kept).line(*line);
+            let finding = Finding::new(Fault::EmptyService, file, Action::Kept).line(*line);
             report.add(finding.value("service_id", &service.id));
         }
     }
@@ -124,11 +129,11 @@ fn report_empty(services: &Services, lines: &[u32], report: &mut Report) {
 }
 
 fn runs_ever(service: &Service) -> bool {
-    // Longer than a year without a day of its weekdays left is a service that does not run.
-    const LOOKED_AT: i32 = 400;
+    // In so many weeks, one of the weekdays cannot have been removed every time.
+    let weeks = i32::try_from(service.removed.len()).unwrap_or(i32::MAX).saturating_add(1);
     !service.added.is_empty()
         || service.range.is_some_and(|(from, to)| {
-            let days = from.days()..=to.days().min(from.days() + LOOKED_AT);
-            days.map(ServiceDate::from_days).any(|d| service.runs_on(d))
+            let last = to.days().min(from.days().saturating_add(weeks.saturating_mul(7)));
+            (from.days()..=last).map(ServiceDate::from_days).any(|d| service.runs_on(d))
         })
 }

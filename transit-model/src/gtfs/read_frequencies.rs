@@ -26,17 +26,14 @@ pub(super) struct Runs {
 
 /// The runs of every frequency-based trip, by its position in [`Trips::items`]. A trip whose rows
 /// are all of no use is in here without runs: its own times are an example, not a departure.
-pub(super) fn read_frequencies(
-    source: &Source<'_>,
-    trips: &Trips,
-    report: &mut Report,
-) -> Result<FxHashMap<u32, Runs>, LoadError> {
-    let mut runs = source.read(FILE, |bytes| read(&source.name, bytes, trips, report))?.unwrap_or_default();
+pub(super) fn read_frequencies(source: &Source<'_>, trips: &Trips, report: &mut Report) -> FxHashMap<u32, Runs> {
+    let read = source.read_optional(FILE, report, |bytes, report| read(&source.name, bytes, trips, report));
+    let mut runs = read.unwrap_or_default();
     for runs in runs.values_mut() {
         runs.starts.sort_unstable();
         runs.starts.dedup();
     }
-    Ok(runs)
+    runs
 }
 
 fn read(

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::LoadError;
-use super::read_stops::position;
+use super::read_stops::{longitude_is_bad, position};
 use super::report::{Action, Fault, Finding, Report};
 use super::source::Source;
 use super::table::{Names, Table};
@@ -32,6 +32,11 @@ impl Shapes {
         self.points.len()
     }
 
+    /// Whether `shapes.txt` has this shape, of use or not.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.names.get(id.as_bytes()).is_some()
+    }
+
     /// A shape on the plane; `None` for an unknown one and for one of fewer than two points.
     pub(super) fn line(&self, id: &str, plane: &Plane) -> Option<Polyline> {
         let at = self.names.get(id.as_bytes())?;
@@ -43,8 +48,8 @@ impl Shapes {
 }
 
 /// Reads `shapes.txt`; a feed without it has no shapes.
-pub(super) fn read_shapes(source: &Source<'_>, report: &mut Report) -> Result<Shapes, LoadError> {
-    Ok(source.read(FILE, |bytes| read(&source.name, bytes, report))?.unwrap_or_default())
+pub(super) fn read_shapes(source: &Source<'_>, report: &mut Report) -> Shapes {
+    source.read_optional(FILE, report, |bytes, report| read(&source.name, bytes, report)).unwrap_or_default()
 }
 
 fn read(path: &str, bytes: &mut dyn Read, report: &mut Report) -> Result<Shapes, LoadError> {
@@ -56,7 +61,7 @@ fn read(path: &str, bytes: &mut dyn Read, report: &mut Report) -> Result<Shapes,
     let mut first_lines = Vec::new();
     while rows.next(report)? {
         let Some((lat_at, lon_at)) = position(rows.get(lat), rows.get(lon)) else {
-            let bad = if position(rows.get(lat), b"1").is_none() { lat } else { lon };
+            let bad = if longitude_is_bad(rows.get(lat), rows.get(lon)) { lon } else { lat };
             report.add(rows.fault(Fault::BadPosition, bad, Action::RowIgnored));
             continue;
         };

@@ -76,12 +76,16 @@ fn read(
         trip: rows.need("trip_id")?,
         stop: rows.need("stop_id")?,
         seq: rows.need("stop_sequence")?,
-        arrival: rows.need("arrival_time")?,
-        departure: rows.need("departure_time")?,
+        arrival: rows.col("arrival_time"),
+        departure: rows.col("departure_time"),
         pickup: rows.col("pickup_type"),
         drop_off: rows.col("drop_off_type"),
         timepoint: rows.col("timepoint"),
     };
+    // One of the two will do: most vehicles do not wait at a stop.
+    if !columns.departure.exists() {
+        rows.need("arrival_time")?;
+    }
     let mut calls = Calls { rows: Vec::new(), read: 0 };
     // Rows of a trip stand together in nearly every feed, so most of them ask for the same trip.
     let mut last: (Vec<u8>, Option<u32>) = (Vec::new(), None);

@@ -10,11 +10,12 @@ use crate::ids::{Idx as _, StopIdx};
 use crate::plane::{Plane, Xy, haversine};
 use crate::timetable::{Stop, StopKind};
 
-const FILE: &str = "stops.txt";
-/// A stop farther than this from the middle of the feed, and farther than [`FAR_TIMES`] times the
-/// usual distance, is taken for a slip of the pen.
-const FAR_METRES: f64 = 100_000.0;
-const FAR_TIMES: f64 = 20.0;
+pub(super) const FILE: &str = "stops.txt";
+/// A stop farther than this from the middle of the feed, farther than [`FAR_TIMES`] times the usual
+/// distance, and with no other within [`ALONE_METRES`], is taken for a slip of the pen.
+const FAR_METRES: f64 = 50_000.0;
+const FAR_TIMES: f64 = 10.0;
+const ALONE_METRES: f64 = 20_000.0;
 
 /// The stops and their plane.
 pub(super) struct Stops {
@@ -71,7 +72,7 @@ fn read(path: &str, bytes: &mut dyn Read, report: &mut Report) -> Result<Stops, 
         // Only an entrance or a node may leave it to its station; a place without both is of no use.
         let left_out = kind == StopKind::Other && rows.get(lat).is_empty() && !rows.get(parent).is_empty();
         if position.is_none() && !left_out {
-            let bad = if degrees(rows.get(lat), 90.0).is_none() { lat } else { lon };
+            let bad = if longitude_is_bad(rows.get(lat), rows.get(lon)) { lon } else { lat };
             let has_parent = !rows.get(parent).is_empty();
             let action = if has_parent { Action::ParentPosition } else { Action::StopDropped };
             let detail = format!("stop_id {}", String::from_utf8_lossy(rows.get(id)));
@@ -166,7 +167,8 @@ impl Stops {
         let away: Vec<f64> = self.items.iter().map(|s| haversine(lat0, lon0, s.lat, s.lon)).collect();
         let limit = (median(away.clone()) * FAR_TIMES).max(FAR_METRES);
         for ((stop, line), away) in self.items.iter().zip(&self.lines).zip(away) {
-            if away > limit {
+            let near = |o: &Stop| o.id != stop.id && haversine(o.lat, o.lon, stop.lat, stop.lon) < ALONE_METRES;
+            if away > limit && !self.items.iter().any(near) {
                 let finding = Finding::new(Fault::FarStop, FILE, Action::Kept);
                 let detail =
                     format!("{} {} is {:.0} km from the middle of the feed", stop.lat, stop.lon, away / 1000.0);
@@ -196,6 +198,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 pub(super) fn position(lat: &[u8], lon: &[u8]) -> Option<(f64, f64)> {
     let (lat, lon) = (degrees(lat, 90.0)?, degrees(lon, 180.0)?);
     (lat.abs() > 1e-6 || lon.abs() > 1e-6).then_some((lat, lon))
+}
+
+/// Of a bad position, whether it is the longitude alone that is wrong.
+pub(super) fn longitude_is_bad(lat: &[u8], lon: &[u8]) -> bool {
+    degrees(lat, 90.0).is_some() && degrees(lon, 180.0).is_none()
 }
 
 fn degrees(field: &[u8], most: f64) -> Option<f64> {

@@ -32,6 +32,8 @@ pub(super) struct RawTrip {
 pub(super) struct Trips {
     pub(super) items: Vec<RawTrip>,
     pub(super) names: Names,
+    /// How many rows the file has.
+    pub(super) read: usize,
     /// Trips that were left out here: their rows elsewhere are no further fault.
     pub(super) dropped: Names,
     pub(super) shapes: Vec<Box<str>>,
@@ -64,6 +66,7 @@ fn read(
     let mut trips = Trips::default();
     let (mut shapes, mut blocks) = (Names::default(), Names::default());
     while rows.next(report)? {
+        trips.read += 1;
         if rows.get(id).is_empty() {
             report.add(rows.fault(Fault::MissingId, id, Action::RowIgnored));
             continue;

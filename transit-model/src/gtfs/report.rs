@@ -10,6 +10,8 @@ use crate::timetable::Timetable;
 
 /// How many findings of one kind are kept; all are counted.
 pub const KEPT_PER_FAULT: usize = 20;
+/// How many of one kind people are shown.
+const SHOWN_PER_FAULT: usize = 5;
 /// How many characters of a value are kept.
 const KEPT_OF_VALUE: usize = 80;
 
@@ -73,8 +75,8 @@ faults! {
     MissingFile = "missing_file", Error, "a required file is missing";
     /// A row has fewer or more fields than the header.
     RaggedRow = "ragged_row", Warning, "the row has another number of fields than the header";
-    /// A quoted field goes on over many lines.
-    OpenQuote = "open_quote", Error, "a quoted field never ends where it should";
+    /// A file that can be done without is damaged, or lacks a column it means nothing without.
+    UnreadableFile = "unreadable_file", Error, "the file cannot be read";
     /// Bytes that are not UTF-8.
     NotUtf8 = "not_utf8", Warning, "the text is not UTF-8";
     /// A row without its id.
@@ -141,6 +143,8 @@ faults! {
     ShapeBackwards = "shape_backwards", Warning, "the shape runs against the trips";
     /// A shape that misses its stops.
     ShapeMisses = "shape_misses", Warning, "the shape misses the stops of its trips";
+    /// A shape with more points than can be worked on.
+    BigShape = "big_shape", Warning, "the shape has too many points for so many stops";
     /// Trips without a shape.
     NoShape = "no_shape", Info, "trips have no shape";
     /// A frequency row without runs.
@@ -169,6 +173,8 @@ pub enum Action {
     RowIgnored,
     /// The value was left out, as if the field were empty.
     ValueIgnored,
+    /// The whole file was left out.
+    FileIgnored,
     /// The call was left out of the trip.
     CallDropped,
     /// The trip was left out.
@@ -191,6 +197,8 @@ pub enum Action {
     Utc,
     /// The line was drawn through the stops.
     LineThroughStops,
+    /// The line was led on from the end of the shape to the stop.
+    LineExtended,
     /// The shape was turned round.
     ShapeReversed,
     /// It is taken as a stop.
@@ -213,6 +221,7 @@ impl Action {
             Self::Kept => "kept as it is",
             Self::RowIgnored => "the row is left out",
             Self::ValueIgnored => "the value is left out",
+            Self::FileIgnored => "the file is left out",
             Self::CallDropped => "the call is left out of its trip",
             Self::TripDropped => "the trip is left out",
             Self::FirstKept => "the first one stands, this one is left out",
@@ -224,6 +233,7 @@ impl Action {
             Self::FirstZone => "the first agency's zone is used for all",
             Self::Utc => "UTC is used",
             Self::LineThroughStops => "a line through the stops is used",
+            Self::LineExtended => "the line is led on to the stop",
             Self::ShapeReversed => "the shape is turned round",
             Self::TakenAsStop => "it is taken as a stop",
             Self::TakenAsBus => "it is taken as a bus",
@@ -332,6 +342,8 @@ pub struct Counts {
     pub shapes: usize,
     /// Blocks.
     pub blocks: usize,
+    /// Rows of `trips.txt`.
+    pub trip_rows: usize,
     /// Rows of `stop_times.txt`.
     pub stop_time_rows: usize,
     /// Points of `shapes.txt`.
@@ -408,15 +420,14 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = self.findings.iter().peekable();
-        while let Some(finding) = shown.next() {
-            writeln!(f, "{finding}")?;
-            if shown.peek().is_none_or(|next| next.what != finding.what) {
-                let kept = self.findings.iter().filter(|o| o.what == finding.what).count();
-                let rest = self.total(finding.what).saturating_sub(kept);
-                if rest > 0 {
-                    writeln!(f, "{:<7} … and {rest} more of `{}`", finding.severity, finding.what.code())?;
-                }
+        for alike in self.findings.chunk_by(|a, b| a.what == b.what) {
+            for finding in alike.iter().take(SHOWN_PER_FAULT) {
+                writeln!(f, "{finding}")?;
+            }
+            let Some(one) = alike.first() else { continue };
+            let rest = self.total(one.what).saturating_sub(SHOWN_PER_FAULT);
+            if rest > 0 {
+                writeln!(f, "{:<7} … and {rest} more of `{}`", one.severity, one.what.code())?;
             }
         }
         let c = &self.counts;

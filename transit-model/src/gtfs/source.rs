@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::LoadError;
+use super::report::{Action, Fault, Finding, Report};
 use super::write::GtfsFiles;
 
 /// The files this project reads; all others are left alone.
@@ -79,6 +80,24 @@ impl<'a> Source<'a> {
     /// Whether the feed has this file.
     pub(super) fn has(&self, file: &str) -> bool {
         self.files.iter().any(|(known, _)| *known == file)
+    }
+
+    /// Lets `f` read a file the timetable can do without: one that cannot be read is reported and
+    /// taken as if it were not there.
+    pub(super) fn read_optional<T>(
+        &self,
+        file: &'static str,
+        report: &mut Report,
+        f: impl FnOnce(&mut dyn Read, &mut Report) -> Result<T, LoadError>,
+    ) -> Option<T> {
+        match self.read(file, |bytes| f(bytes, report)) {
+            Ok(read) => read,
+            Err(why) => {
+                let finding = Finding::new(Fault::UnreadableFile, file, Action::FileIgnored);
+                report.add(finding.detail(why.to_string()));
+                None
+            }
+        }
     }
 
     /// The error of a file the timetable cannot do without.

@@ -181,7 +181,8 @@ impl<'a> Table<'a> {
         let after = self.reader.position().line();
         let inside =
             if after > before + 1 { self.row.as_slice().iter().filter(|b| **b == b'\n').count() as u64 } else { 0 };
-        self.line = u32::try_from(after.saturating_sub(1 + inside)).unwrap_or(u32::MAX);
+        // A quote still open at the end of the file has swallowed even that one.
+        self.line = u32::try_from(after.saturating_sub(1 + inside).max(before)).unwrap_or(u32::MAX);
         if inside > MOST_LINES_OF_A_ROW {
             return Err(LoadError::OpenQuote {
                 path: self.path.to_owned(),

@@ -2,4 +2,13 @@
 
 #[cfg(test)]
 mod city;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod good;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod shapes;

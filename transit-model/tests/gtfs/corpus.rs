@@ -1,0 +1,114 @@
+//! The feeds of real cities. They lie outside the project: `ZUPYNKA_CORPUS` says where, and without
+//! it there is nothing to do here.
+
+use std::path::PathBuf;
+
+use transit_model::gtfs::{Fault, Loaded, Severity, feed_id_of, load};
+use transit_model::ids::StopPos;
+
+fn corpus() -> Option<PathBuf> {
+    std::env::var_os("ZUPYNKA_CORPUS").map(|root| PathBuf::from(root).join("corpus")).filter(|p| p.is_dir())
+}
+
+fn feeds() -> Vec<PathBuf> {
+    let Some(root) = corpus() else { return Vec::new() };
+    let statics = root.join("gtfs").read_dir().unwrap().map(|e| e.unwrap().path());
+    let cases = root.read_dir().unwrap().map(|e| e.unwrap().path().join("gtfs.zip"));
+    statics.chain(cases).filter(|p| p.extension().is_some_and(|e| e == "zip") && p.is_file()).collect()
+}
+
+fn named(name: &str) -> Option<Loaded> {
+    let path = feeds().into_iter().find(|p| p.to_string_lossy().contains(name))?;
+    Some(load(&path, feed_id_of(&path)).unwrap())
+}
+
+/// What every timetable promises, whatever feed it came from.
+#[test]
+fn every_city_keeps_the_promises_of_a_timetable() {
+    for path in feeds() {
+        let name = path.display();
+        let t = load(&path, feed_id_of(&path)).unwrap().timetable;
+        for (_, pattern) in t.patterns.iter() {
+            let line = t.shapes.at(pattern.shape);
+            assert!(pattern.calls.len() >= 2 && pattern.links.len() == pattern.calls.len() - 1, "{name}");
+            assert!(!pattern.trips.is_empty(), "{name}");
+            assert!(pattern.calls.is_sorted_by(|a, b| a.along <= b.along && a.seq < b.seq), "{name}");
+            let ends = (pattern.calls.first().unwrap().along, pattern.calls.last().unwrap().along);
+            assert!(ends.0 >= 0.0 && ends.1 <= line.length() + 0.1, "{name}: {ends:?} of {}", line.length());
+            assert!(pattern.trips.is_sorted_by_key(|trip| t.starts(*trip)), "{name}");
+            for (call, link) in pattern.calls.iter().zip(&pattern.links) {
+                assert_eq!(t.links.at(*link).from, call.stop, "{name}");
+            }
+        }
+        for trip in t.trips.indices() {
+            let times: Vec<_> = t.times(trip).collect();
+            assert_eq!(times.len(), t.pattern_of(trip).calls.len(), "{name}");
+            assert!(times.iter().all(|c| c.arrival <= c.departure), "{name}");
+            assert!(times.is_sorted_by(|a, b| a.departure <= b.arrival), "{name}: {}", t.trips.at(trip).id);
+            assert!(t.span().0 <= t.starts(trip) && t.ends(trip) <= t.span().1, "{name}");
+        }
+        for (_, block) in t.blocks.iter() {
+            assert!(block.trips.is_sorted_by_key(|trip| t.starts(*trip)), "{name}");
+        }
+        for (stop, _) in t.stops.iter() {
+            for (pattern, pos) in t.calls_at(stop) {
+                assert_eq!(t.patterns.at(*pattern).call(*pos).map(|c| c.stop), Some(stop), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_in_these_cities_is_known() {
+    // Errors other than these were looked into: they are in the feeds.
+    for (name, faults) in [
+        ("bart", vec![]),
+        ("cranbrook", vec![]),
+        ("chisinau", vec![Fault::TooFewCalls, Fault::NoShape]),
+        ("halifax", vec![Fault::EmptyService, Fault::ShapeBackwards]),
+        ("kyiv", vec![]),
+        ("manhattan", vec![Fault::StopFarFromShape]),
+        ("redding", vec![Fault::TooFast]),
+        ("transjakarta", vec![Fault::StopFarFromShape]),
+        ("vilnius_2026", vec![Fault::EmptyService]),
+        ("mbta", vec![]),
+        ("nyc-b63", vec![]),
+        ("toronto", vec![]),
+    ] {
+        let Some(loaded) = named(name) else { continue };
+        let found: Vec<Fault> = loaded.report.totals.keys().copied().collect();
+        let mut want = faults;
+        want.sort();
+        assert_eq!(found, want, "{name}: {}", loaded.report);
+    }
+}
+
+#[test]
+fn vilnius_is_all_there() {
+    let Some(loaded) = named("vilnius_2026") else { return };
+    let counts = loaded.report.counts;
+    assert_eq!(loaded.report.of(Severity::Error), 0);
+    assert_eq!(counts.calls, counts.stop_time_rows, "not a call is lost");
+    assert!(counts.stop_time_rows > 380_000 && counts.shape_points > 120_000, "{counts:?}");
+}
+
+#[test]
+fn redding_has_times_between_its_timepoints() {
+    let Some(loaded) = named("redding") else { return };
+    let t = loaded.timetable;
+    let trip = t.trip_by_id("780a6b4d-51d3-4e0f-a5c4-25e1f7d6dab9").unwrap();
+    // 13:02 at 28.7 km and 13:26 at 49.7 km by the feed; in between it names no time.
+    let between = t.time_at(trip, StopPos(3)).unwrap();
+    assert_eq!(between.arrival.to_string().get(..5), Some("13:10"), "{}", between.arrival);
+    assert!(!between.timepoint);
+}
+
+#[test]
+fn transjakarta_runs_by_frequency() {
+    let Some(loaded) = named("transjakarta") else { return };
+    let t = loaded.timetable;
+    assert!(t.trips.iter().all(|(_, trip)| trip.run_start.is_some()));
+    let (_, some) = t.trips.iter().next().unwrap();
+    let starts: Vec<_> = t.runs_of(&some.id).map(|r| t.starts(r)).collect();
+    assert!(starts.len() > 1 && starts.is_sorted());
+}
