@@ -571,3 +571,15 @@ fn people_and_programs_read_the_same_report() {
     assert_eq!(json["totals"], serde_json::json!({ "unknown_stop": 1 }));
     assert_eq!(json["counts"]["stop_time_rows"], 4);
 }
+
+/// The table of `docs/gtfs-report.md` is made from the enum; copy it from this test's message when
+/// a kind changes.
+#[test]
+fn the_documentation_lists_every_kind() {
+    let mut table = String::from("| code | severity | what is wrong |\n|---|---|---|\n");
+    for fault in Fault::ALL {
+        table.push_str(&format!("| `{}` | {} | {} |\n", fault.code(), fault.severity(), fault.text()));
+    }
+    let page = include_str!("../../../docs/gtfs-report.md");
+    assert!(page.contains(&table), "docs/gtfs-report.md must hold:\n{table}");
+}

@@ -81,3 +81,28 @@ fn a_feed_whose_trips_are_all_of_no_use_says_why() {
     assert!(e.to_string().contains("trips.txt:2 service_id `winter`"), "{e}");
     assert!(refuse(&street().with("trips.txt", "route_id,service_id,trip_id\n")).to_string().contains("no usable row"));
 }
+
+proptest::proptest! {
+    /// However a feed is mangled, loading ends with a timetable or with one error; it never panics.
+    #[test]
+    fn no_feed_brings_the_loader_down(
+        wounds in proptest::collection::vec((0usize..8, 0usize..400, proptest::sample::select(b"\",\n\r\0:-.9a \xff".to_vec())), 1..12)
+    ) {
+        let mut files: Vec<(String, Vec<u8>)> = street()
+            .with("frequencies.txt", "trip_id,start_time,end_time,headway_secs\nt,07:00:00,07:30:00,600\n")
+            .with("calendar_dates.txt", "service_id,date,exception_type\nall,20270101,1\n")
+            .iter()
+            .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
+            .collect();
+        for (file, at, byte) in wounds {
+            if let Some(slot) = files.get_mut(file).and_then(|(_, bytes)| bytes.get_mut(at)) {
+                *slot = byte;
+            }
+        }
+        let files: GtfsFiles = files.into_iter().collect();
+        if let Ok(loaded) = load_files(&files, FeedId::from("x")) {
+            proptest::prop_assert!(!loaded.timetable.trips.is_empty());
+            proptest::prop_assert_eq!(loaded.report.findings.is_empty(), loaded.report.totals.is_empty());
+        }
+    }
+}
