@@ -10,6 +10,8 @@
 pub mod concerns;
 pub mod predict;
 pub mod run;
+#[cfg(test)]
+mod tests;
 pub mod vehicle;
 
 use std::sync::Arc;

@@ -149,6 +149,7 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
     let at = UnixMs::from_secs_f64(leaves);
     let day = t.zone.day_start(on.date);
     let times = t.time_at(on.trip, StopPos(0))?;
+    let q = c.model.calibration.at(Doing::Waiting, (leaves - c.now.secs_f64()) as f32);
     made.estimates.push(Estimate {
         raw: at,
         call: CallPrediction {
@@ -158,8 +159,8 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
             scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
             scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
             arrival: at,
-            arrival_p10: UnixMs::from_secs_f64(leaves - 20.0).max(c.now),
-            arrival_p90: UnixMs::from_secs_f64(leaves + 90.0),
+            arrival_p10: UnixMs::from_secs_f64(leaves + f64::from(q.p10 - q.p50)).max(c.now),
+            arrival_p90: UnixMs::from_secs_f64(leaves + f64::from(q.p90 - q.p50)),
             departure: at,
             published_arrival: at,
             published_departure: at,
