@@ -3,3 +3,5 @@
 //! It knows devices and their credentials, and nothing of routes or predictions.
 
 pub mod codec;
+pub mod gate;
+pub mod rejection;

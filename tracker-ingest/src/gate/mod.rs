@@ -1,0 +1,280 @@
+//! The gate: may this record move a vehicle? Who, when, where, plausible, in that order.
+//!
+//! A pure structure: it is told the time of receipt and opens nothing. It judges one device at a time;
+//! what the whole fleet does at once (jamming) will be judged by a structure beside it, from the same
+//! verdicts. Checksums are the codecs' part and were right when a record comes here.
+
+mod config;
+mod lead;
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use transit_model::fix::{Fix, Source};
+use transit_model::ids::VehicleId;
+use transit_model::plane::haversine;
+use transit_model::time::UnixMs;
+
+use crate::codec::{DeviceKey, Position, Record};
+use crate::rejection::Rejection;
+use lead::{Lead, Limits};
+
+pub use config::{Bounds, GateConfig};
+
+/// How many records of a device are remembered to know a repeated one.
+const REMEMBERED: usize = 32;
+
+/// A record before the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// Who sent it.
+    pub device: &'a DeviceKey,
+    /// The vehicle it is fitted to; `None` for a device on no list.
+    pub vehicle: Option<&'a VehicleId>,
+    /// The protocol it came by.
+    pub source: Source,
+    /// What it says.
+    pub record: &'a Record,
+}
+
+/// What the gate says.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// It moves the vehicle.
+    Live(Fix),
+    /// It is true, but not now.
+    HistoryOnly(Fix, Rejection),
+    /// It is not believed, or says nothing of a place.
+    Refused(Rejection),
+}
+
+/// A verdict and what the journal needs to know besides.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judged {
+    /// May it move the vehicle?
+    pub verdict: Verdict,
+    /// When it was made, with the clock's lead taken off where that is known.
+    pub time: UnixMs,
+    /// How the journal should mark it: `None` for live. A repeated record is marked as it was at first,
+    /// for at first it may not have reached the disk.
+    pub mark: Option<Rejection>,
+}
+
+/// A place at a time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    /// When, corrected.
+    pub time: UnixMs,
+    /// Degrees.
+    pub lat: f64,
+    /// Degrees.
+    pub lon: f64,
+}
+
+#[derive(Debug, Default)]
+struct Device {
+    lead: Lead,
+    live: Option<Live>,
+    doubted: Option<(Seen, u32)>,
+    records: VecDeque<Known>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    seen: Seen,
+    /// By the device's own clock.
+    own_time: UnixMs,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    time: UnixMs,
+    sequence: u32,
+    mark: Option<Rejection>,
+}
+
+/// The gate of one feed.
+#[derive(Debug)]
+pub struct Gate {
+    config: GateConfig,
+    area: Option<Bounds>,
+    devices: FxHashMap<DeviceKey, Device>,
+}
+
+impl Gate {
+    /// A gate that has seen nobody. Without `bounds` the whole Earth is the feed's area.
+    #[must_use]
+    pub fn new(config: GateConfig, bounds: Option<Bounds>) -> Self {
+        Self { config, area: bounds.map(|b| b.widened(config.margin_m)), devices: FxHashMap::default() }
+    }
+
+    /// Tells where a device was last live, so that a restart forgets no order.
+    pub fn restore(&mut self, device: &DeviceKey, seen: Seen) {
+        let state = self.devices.entry(device.clone()).or_default();
+        if state.live.is_none_or(|l| l.seen.time < seen.time) {
+            state.live = Some(Live { seen, own_time: seen.time });
+        }
+    }
+
+    /// Forgets a device: it was taken off the list, or moved to another vehicle.
+    pub fn forget(&mut self, device: &DeviceKey) {
+        self.devices.remove(device);
+    }
+
+    /// How far a device's clock is known to be ahead, ms.
+    #[must_use]
+    pub fn lead_ms(&self, device: &DeviceKey) -> i64 {
+        self.devices.get(device).map_or(0, |d| d.lead.ms())
+    }
+
+    /// Judges a record received at a moment. Moments must not run backwards.
+    pub fn judge(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
+        let own_time = raw.record.time.unwrap_or(received);
+        let Some(vehicle) = raw.vehicle else {
+            let r = Rejection::UnknownDevice;
+            return Judged { verdict: Verdict::Refused(r), time: own_time, mark: Some(r) };
+        };
+        let Self { config, area, devices } = self;
+        let device = devices.entry(raw.device.clone()).or_default();
+
+        let time = match device.date(own_time, received, config) {
+            Ok(time) => time,
+            Err(r) => return device.refuse(raw, own_time, own_time, r),
+        };
+        if let Some(known) = device.known(own_time, raw.record.sequence) {
+            return Judged { verdict: Verdict::Refused(Rejection::Duplicate), time, mark: known.mark };
+        }
+        let place = raw.record.position.ok_or(Rejection::NoPosition).and_then(|p| somewhere(p, area.as_ref()));
+        let p = match place {
+            Ok(p) => p,
+            Err(r) => return device.refuse(raw, own_time, time, r),
+        };
+        let seen = Seen { time, lat: p.lat, lon: p.lon };
+        let fix = Fix {
+            vehicle: vehicle.clone(),
+            time,
+            received,
+            lat: p.lat,
+            lon: p.lon,
+            speed: p.speed.filter(|s| (0.0..=config.max_speed_mps * 1.5).contains(&f64::from(*s))),
+            bearing: p.bearing.filter(|b| (0.0..360.0).contains(b)),
+            reported: raw.record.reported.clone(),
+            source: raw.source,
+        };
+        if let Some(r) = device.late(time, received, config) {
+            device.remember(raw, own_time, Some(r));
+            return Judged { verdict: Verdict::HistoryOnly(fix, r), time, mark: Some(r) };
+        }
+        if let Some(r) = device.implausible(seen, config) {
+            return device.refuse(raw, own_time, time, r);
+        }
+        device.live = Some(Live { seen, own_time });
+        device.doubted = None;
+        device.remember(raw, own_time, None);
+        Judged { verdict: Verdict::Live(fix), time, mark: None }
+    }
+}
+
+/// The position, if a vehicle of the feed can be there at all.
+fn somewhere(p: Position, area: Option<&Bounds>) -> Result<Position, Rejection> {
+    let null_island = p.lat.abs() < 0.01 && p.lon.abs() < 0.01;
+    if !(-90.0..=90.0).contains(&p.lat) || !(-180.0..=180.0).contains(&p.lon) || null_island {
+        Err(Rejection::OffEarth)
+    } else if !p.valid {
+        Err(Rejection::NotValid)
+    } else if area.is_some_and(|a| !a.contains(p.lat, p.lon)) {
+        Err(Rejection::OutOfBounds)
+    } else {
+        Ok(p)
+    }
+}
+
+impl Device {
+    /// When the record was made, by our clock.
+    fn date(&mut self, own_time: UnixMs, received: UnixMs, config: &GateConfig) -> Result<UnixMs, Rejection> {
+        let limits = Limits {
+            tolerance: i64::from(config.ahead_secs) * 1000,
+            most: i64::from(config.max_lead_secs) * 1000,
+            agreeing: config.readmit,
+        };
+        if older(own_time, received, config.backlog_secs) {
+            return Err(Rejection::TooOld);
+        }
+        let time = self.lead.correct(own_time, received, limits).ok_or(Rejection::Ahead)?;
+        // When the lead is estimated anew a later fix may come to lie before an earlier one, by as much
+        // as the tolerance; the device's own clock knows better.
+        Ok(match self.live {
+            Some(l)
+                if own_time > l.own_time
+                    && time <= l.seen.time
+                    && l.seen.time.0.saturating_sub(time.0) <= limits.tolerance =>
+            {
+                UnixMs(l.seen.time.0 + 1)
+            }
+            _ => time,
+        })
+    }
+
+    /// Why a fix is history and not live.
+    fn late(&self, time: UnixMs, received: UnixMs, config: &GateConfig) -> Option<Rejection> {
+        if self.live.is_some_and(|l| time <= l.seen.time) {
+            Some(Rejection::OutOfOrder)
+        } else if older(time, received, config.live_secs) {
+            Some(Rejection::Stale)
+        } else {
+            None
+        }
+    }
+
+    fn known(&self, time: UnixMs, sequence: u32) -> Option<Known> {
+        self.records.iter().rev().find(|k| k.time == time && k.sequence == sequence).copied()
+    }
+
+    fn remember(&mut self, raw: &Raw<'_>, time: UnixMs, mark: Option<Rejection>) {
+        let known = Known { time, sequence: raw.record.sequence, mark };
+        if let Some(same) = self.records.iter_mut().find(|k| k.time == time && k.sequence == known.sequence) {
+            *same = known;
+            return;
+        }
+        if self.records.len() >= REMEMBERED {
+            self.records.pop_front();
+        }
+        self.records.push_back(known);
+    }
+
+    fn refuse(&mut self, raw: &Raw<'_>, own_time: UnixMs, time: UnixMs, r: Rejection) -> Judged {
+        self.remember(raw, own_time, Some(r));
+        Judged { verdict: Verdict::Refused(r), time, mark: Some(r) }
+    }
+
+    /// Whether the vehicle cannot have come here from where it was. Places that agree with each other
+    /// often enough are believed, so that nobody is locked out by one wrong fix that came first.
+    fn implausible(&mut self, seen: Seen, config: &GateConfig) -> Option<Rejection> {
+        let live = self.live?.seen;
+        let metres = haversine(live.lat, live.lon, seen.lat, seen.lon);
+        if reachable(live, seen, metres, config) {
+            return None;
+        }
+        let agreeing = match self.doubted {
+            Some((before, n)) if seen.time > before.time => {
+                let step = haversine(before.lat, before.lon, seen.lat, seen.lon);
+                if reachable(before, seen, step, config) { n + 1 } else { 1 }
+            }
+            _ => 1,
+        };
+        self.doubted = Some((seen, agreeing));
+        if agreeing >= config.readmit {
+            return None;
+        }
+        Some(if metres > config.jump_m { Rejection::Jump } else { Rejection::TooFast })
+    }
+}
+
+fn older(time: UnixMs, received: UnixMs, secs: u32) -> bool {
+    received.0.saturating_sub(time.0) > i64::from(secs) * 1000
+}
+
+fn reachable(from: Seen, to: Seen, metres: f64, config: &GateConfig) -> bool {
+    let seconds = to.time.secs_f64() - from.time.secs_f64();
+    metres <= config.max_speed_mps.mul_add(seconds.max(0.0), config.slack_m)
+}
