@@ -4,4 +4,6 @@
 
 pub mod codec;
 pub mod gate;
+pub mod journal;
+pub mod registry;
 pub mod rejection;

@@ -1,0 +1,198 @@
+//! The writer: the only one that changes the file. Takes whatever is queued as one transaction.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, Connection, Row as _};
+use tokio::sync::{mpsc, oneshot};
+use transit_model::clock::Stopwatch;
+use transit_model::time::UnixMs;
+
+use super::{BatchReport, Command, JournalError, NotDurable, Quarantined, Row, source_name};
+use crate::registry::{Device, NewDevice, TokenHash};
+
+/// Records of one INSERT: each size is a statement of its own, prepared once.
+const SIZES: [usize; 4] = [256, 64, 8, 1];
+const COLUMNS: &str = "(device, device_time, sequence, vehicle, received, time, lat, lon, speed, bearing, trip_id, route_id, start_date, source, mark)";
+/// Fixes deleted in one step.
+const EXPIRED_AT_ONCE: i64 = 5000;
+
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    batch: usize,
+    inserts: Vec<(usize, String)>,
+}
+
+type Waiting = Vec<oneshot::Sender<Result<(), NotDurable>>>;
+
+impl Writer {
+    pub(super) fn new(connection: SqliteConnection, batch: usize) -> Self {
+        let one = format!("({})", ["?"; 15].join(","));
+        let inserts = SIZES.map(|n| {
+            let values = vec![one.as_str(); n].join(",");
+            (n, format!("INSERT INTO fixes {COLUMNS} VALUES {values} ON CONFLICT DO NOTHING"))
+        });
+        Self { connection, batch, inserts: inserts.into() }
+    }
+
+    /// Until every sender is gone and everything sent is done.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, report: impl Fn(BatchReport)) {
+        while let Some(first) = inbox.recv().await {
+            let mut next = Some(first);
+            while let Some(command) = next.take() {
+                match command {
+                    Command::Store(rows, done) => {
+                        let (mut rows, mut waiting) = (rows, vec![done]);
+                        while rows.len() < self.batch {
+                            match inbox.try_recv() {
+                                Ok(Command::Store(more, done)) => {
+                                    rows.extend(more);
+                                    waiting.push(done);
+                                }
+                                Ok(other) => {
+                                    next = Some(other);
+                                    break;
+                                }
+                                Err(_) => break,
+                            }
+                        }
+                        report(self.commit(&rows, waiting).await);
+                    }
+                    // Whoever asked may have gone; the work is done all the same.
+                    Command::Devices { new, now, done } => drop(done.send(self.devices(new, now).await)),
+                    Command::Quarantine { seen, gone, done } => drop(done.send(self.quarantine(&seen, &gone).await)),
+                    Command::Expire { before, done } => drop(done.send(self.expire(before).await)),
+                }
+            }
+        }
+        if let Err(e) = self.connection.close().await {
+            tracing::warn!(error = %e, "the journal did not close cleanly; nothing is lost");
+        }
+    }
+
+    async fn commit(&mut self, rows: &[Row], waiting: Waiting) -> BatchReport {
+        let watch = Stopwatch::start();
+        let (result, report) = match self.insert(rows).await {
+            Ok(new) => (Ok(()), BatchReport::Committed { rows: rows.len(), new, took: watch.elapsed() }),
+            Err(e) => {
+                let error: Arc<str> = e.to_string().into();
+                (Err(NotDurable(Arc::clone(&error))), BatchReport::Failed { rows: rows.len(), error })
+            }
+        };
+        for done in waiting {
+            // A connection that closed meanwhile does not wait for its answer any more.
+            drop(done.send(result.clone()));
+        }
+        report
+    }
+
+    async fn insert(&mut self, rows: &[Row]) -> Result<u64, sqlx::Error> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut rest = rows;
+        let mut new = 0;
+        for (size, sql) in &self.inserts {
+            while let Some((chunk, after)) = rest.split_at_checked(*size) {
+                let arguments = bind(chunk).map_err(sqlx::Error::Encode)?;
+                new += sqlx::query_with(sql, arguments).execute(&mut *transaction).await?.rows_affected();
+                rest = after;
+            }
+        }
+        transaction.commit().await?;
+        Ok(new)
+    }
+
+    async fn devices(&mut self, new: Vec<NewDevice>, now: UnixMs) -> Result<Vec<Device>, JournalError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut stored = Vec::with_capacity(new.len());
+        for d in new {
+            let hash = d.token.as_deref().map(TokenHash::of);
+            let row = sqlx::query(
+                "INSERT INTO devices (key, vehicle, kind, label, token_hash, added) VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (key) DO UPDATE SET vehicle = excluded.vehicle, kind = excluded.kind,
+                     label = excluded.label, token_hash = coalesce(excluded.token_hash, token_hash)
+                 RETURNING id, token_hash",
+            )
+            .bind(d.key.expose())
+            .bind(d.vehicle.as_str())
+            .bind(super::read::kind_name(d.kind))
+            .bind(d.label.as_deref())
+            .bind(hash.map(|h| h.0.to_vec()))
+            .bind(now.0)
+            .fetch_one(&mut *transaction)
+            .await?;
+            sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(d.key.expose()).execute(&mut *transaction).await?;
+            let token = super::read::token(row.try_get("token_hash")?);
+            stored.push(Device {
+                id: row.try_get("id")?,
+                key: d.key,
+                vehicle: d.vehicle,
+                kind: d.kind,
+                label: d.label,
+                token,
+            });
+        }
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    async fn quarantine(&mut self, seen: &[Quarantined], gone: &[String]) -> Result<(), JournalError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for q in seen {
+            sqlx::query(
+                "INSERT INTO quarantine (key, source, address, first_seen, last_seen, times, lat, lon)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (key) DO UPDATE SET source = excluded.source, address = excluded.address,
+                     last_seen = excluded.last_seen, times = excluded.times,
+                     lat = coalesce(excluded.lat, lat), lon = coalesce(excluded.lon, lon)",
+            )
+            .bind(q.key.expose())
+            .bind(source_name(q.source))
+            .bind(&q.address)
+            .bind(q.first_seen.0)
+            .bind(q.last_seen.0)
+            .bind(i64::try_from(q.times).unwrap_or(i64::MAX))
+            .bind(q.place.map(|p| p.0))
+            .bind(q.place.map(|p| p.1))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        for key in gone {
+            sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(key).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn expire(&mut self, before: UnixMs) -> Result<u64, JournalError> {
+        let done = sqlx::query("DELETE FROM fixes WHERE id IN (SELECT id FROM fixes WHERE received < ? LIMIT ?)")
+            .bind(before.0)
+            .bind(EXPIRED_AT_ONCE)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {
+    let mut a = SqliteArguments::default();
+    a.reserve(rows.len() * 15, 0);
+    for r in rows {
+        let p = r.position;
+        a.add(r.device.id)?;
+        a.add(r.device_time.0)?;
+        a.add(i64::from(r.sequence))?;
+        a.add(r.device.vehicle.as_str())?;
+        a.add(r.received.0)?;
+        a.add(r.time.0)?;
+        a.add(p.map(|p| p.lat))?;
+        a.add(p.map(|p| p.lon))?;
+        a.add(p.and_then(|p| p.speed))?;
+        a.add(p.and_then(|p| p.bearing))?;
+        a.add(r.reported.trip_id.as_deref())?;
+        a.add(r.reported.route_id.as_deref())?;
+        a.add(r.reported.start_date.map(transit_model::time::ServiceDate::days))?;
+        a.add(source_name(r.source))?;
+        a.add(r.mark.map(crate::rejection::Rejection::name))?;
+    }
+    Ok(a)
+}
