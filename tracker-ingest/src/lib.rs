@@ -1,9 +1,42 @@
 //! Tracker bytes in, fixes out: listeners, codecs, the gate, the journal.
 //!
 //! It knows devices and their credentials, and nothing of routes or predictions.
+//!
+//! ```text
+//! socket ─▶ listen ─▶ codec ─▶ intake ─┬─▶ gate ─▶ live fixes ─▶ engine
+//!              ▲                       └─▶ journal ─▶ durable
+//!              └──────── acknowledgement ◀────────────┘
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`codec`] | what trackers say on the wire, without any I/O; one protocol = one file |
+//! | [`gate`] | may this record move a vehicle? a pure structure |
+//! | [`rejection`] | every reason it may not |
+//! | [`registry`] | which devices may send, and for which vehicle |
+//! | [`journal`] | on the disk before it is acknowledged |
+//! | [`config`] | the `[ingest]` section |
+//! | [`Ingest`] | all of it, listening |
 
 pub mod codec;
+pub mod config;
 pub mod gate;
+mod intake;
 pub mod journal;
+mod listen;
+mod metrics;
 pub mod registry;
 pub mod rejection;
+mod service;
+mod sessions;
+mod watch;
+
+pub use config::IngestConfig;
+pub use gate::Bounds;
+pub use intake::AddError;
+pub use journal::{JournalError, Quarantined};
+pub use metrics::Counters;
+pub use registry::NewDevice;
+pub use rejection::Rejection;
+pub use service::{Addresses, Desk, Ingest, IngestError, IngestHandle};
+pub use watch::IngestEvent;

@@ -26,6 +26,7 @@ use transit_model::fix::Source;
 
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use lines::{LinesError, decode_lines};
+pub(crate) use model::digest;
 pub use model::{AttrKey, AttrValue, DeviceKey, Position, Record};
 
 /// A protocol we read.

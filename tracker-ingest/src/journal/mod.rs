@@ -133,9 +133,10 @@ enum Command {
     },
     Quarantine {
         seen: Vec<Quarantined>,
-        gone: Vec<String>,
         done: oneshot::Sender<Result<(), JournalError>>,
     },
+    /// Nothing comes after it.
+    Close,
     /// Deletes some of what was received before; says how many.
     Expire {
         before: UnixMs,
@@ -187,6 +188,12 @@ impl Journal {
         }
     }
 
+    /// Tells the writer to commit what is queued, and end. Whatever is submitted later is not durable.
+    pub async fn close(&self) {
+        // It has ended already when nobody takes this.
+        drop(self.commands.send(Command::Close).await);
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Command,
@@ -204,8 +211,8 @@ impl Journal {
         self.ask(|done| Command::Devices { new, now, done }).await
     }
 
-    pub(crate) async fn put_quarantine(&self, seen: Vec<Quarantined>, gone: Vec<String>) -> Result<(), JournalError> {
-        self.ask(|done| Command::Quarantine { seen, gone, done }).await
+    pub(crate) async fn put_quarantine(&self, seen: Vec<Quarantined>) -> Result<(), JournalError> {
+        self.ask(|done| Command::Quarantine { seen, done }).await
     }
 
     /// Deletes fixes received before a moment, in small steps so that live records need not wait.

@@ -37,7 +37,7 @@ impl Writer {
 
     /// Until every sender is gone and everything sent is done.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, report: impl Fn(BatchReport)) {
-        while let Some(first) = inbox.recv().await {
+        'open: while let Some(first) = inbox.recv().await {
             let mut next = Some(first);
             while let Some(command) = next.take() {
                 match command {
@@ -58,9 +58,10 @@ impl Writer {
                         }
                         report(self.commit(&rows, waiting).await);
                     }
+                    Command::Close => break 'open,
                     // Whoever asked may have gone; the work is done all the same.
                     Command::Devices { new, now, done } => drop(done.send(self.devices(new, now).await)),
-                    Command::Quarantine { seen, gone, done } => drop(done.send(self.quarantine(&seen, &gone).await)),
+                    Command::Quarantine { seen, done } => drop(done.send(self.quarantine(&seen).await)),
                     Command::Expire { before, done } => drop(done.send(self.expire(before).await)),
                 }
             }
@@ -135,7 +136,7 @@ impl Writer {
         Ok(stored)
     }
 
-    async fn quarantine(&mut self, seen: &[Quarantined], gone: &[String]) -> Result<(), JournalError> {
+    async fn quarantine(&mut self, seen: &[Quarantined]) -> Result<(), JournalError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for q in seen {
             sqlx::query(
@@ -155,9 +156,6 @@ impl Writer {
             .bind(q.place.map(|p| p.1))
             .execute(&mut *transaction)
             .await?;
-        }
-        for key in gone {
-            sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(key).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -1,0 +1,266 @@
+//! Where every listener brings its messages: who is it, may it move a vehicle, is it stored.
+//!
+//! The fix goes to the engine and to the journal side by side; only the acknowledgement waits for the
+//! journal. That is why [`Intake::offer`] gives back a ticket and not an answer.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use transit_model::clock::{SharedClock, Stopwatch};
+use transit_model::dispatch::VehicleKind;
+use transit_model::fix::Fix;
+use transit_model::ids::{FeedId, VehicleId};
+use transit_model::time::UnixMs;
+
+use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record};
+use crate::config::Limits;
+use crate::gate::{Gate, Raw, Verdict};
+use crate::journal::{Journal, JournalError, NotDurable, Row};
+use crate::metrics::Metrics;
+use crate::registry::{Device, DeviceError, NewDevice, Registry};
+use crate::rejection::Rejection;
+use crate::sessions::{Claim, HeldBy, Sessions};
+use crate::watch::{Watch, Who};
+
+/// How long the engine may leave a live fix waiting before the fix is history.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Ends when the records are durable, or known not to be.
+pub(crate) type Ticket = Pin<Box<dyn Future<Output = Result<(), NotDurable>> + Send>>;
+
+/// What a device must show besides its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Proof<'a> {
+    /// The protocol has no place for a token, or somebody else has asked for it.
+    None,
+    /// A token, if the device has one.
+    IfSet(Option<&'a str>),
+    /// A token, always.
+    Required(Option<&'a str>),
+}
+
+pub(crate) struct Intake {
+    pub(crate) feed: FeedId,
+    pub(crate) clock: SharedClock,
+    pub(crate) registry: Registry,
+    pub(crate) gate: Mutex<Gate>,
+    pub(crate) journal: Journal,
+    pub(crate) fixes_out: mpsc::Sender<Fix>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) limits: Limits,
+    pub(crate) accept_unknown: bool,
+}
+
+impl Intake {
+    /// Counts a refusal and says it aloud once.
+    pub(crate) fn refuse(&self, reason: Rejection, who: Who, detail: impl FnOnce() -> String) {
+        self.metrics.refused(reason);
+        self.watch.refused(reason, who, detail, self.clock.now());
+    }
+
+    /// Counts a message that could not be read.
+    pub(crate) fn unreadable(&self, e: &DecodeError, who: Who) -> Rejection {
+        let reason = match e.kind {
+            DecodeErrorKind::BadChecksum => Rejection::Checksum,
+            DecodeErrorKind::Oversize => Rejection::Oversize,
+            _ => Rejection::Malformed,
+        };
+        self.refuse(reason, who, || e.to_string());
+        reason
+    }
+
+    /// The device of a key, if it may send.
+    ///
+    /// # Errors
+    /// It is on no list (and is in quarantine now), or its token is wrong; both are counted.
+    pub(crate) async fn identify(
+        &self,
+        key: &DeviceKey,
+        proof: Proof<'_>,
+        source: Protocol,
+        from: SocketAddr,
+        place: Option<(f64, f64)>,
+    ) -> Result<Arc<Device>, Rejection> {
+        let device = match self.registry.get(key) {
+            Some(device) => device,
+            None if self.accept_unknown && DeviceKey::is_valid(key.expose()) => self.welcome(key, from).await?,
+            None => return Err(self.quarantine(key, source, from, place)),
+        };
+        let admitted = match (proof, device.token) {
+            (Proof::None, _) | (Proof::IfSet(_), None) => true,
+            (Proof::Required(_), None) => false,
+            (Proof::IfSet(shown) | Proof::Required(shown), Some(hash)) => shown.is_some_and(|t| hash.admits(t)),
+        };
+        if !admitted {
+            let who = Who::Device(key.clone(), Some(device.vehicle.clone()));
+            self.refuse(Rejection::BadToken, who, || format!("{source} from {}", from.ip()));
+            return Err(Rejection::BadToken);
+        }
+        Ok(device)
+    }
+
+    fn quarantine(&self, key: &DeviceKey, source: Protocol, from: SocketAddr, place: Option<(f64, f64)>) -> Rejection {
+        let devices = self.watch.quarantined(key, source, from, place, self.clock.now());
+        self.metrics.quarantined(devices);
+        let who = Who::Device(key.clone(), None);
+        self.refuse(Rejection::UnknownDevice, who, || format!("{source} from {}", from.ip()));
+        Rejection::UnknownDevice
+    }
+
+    /// Puts an unknown device on the list under a name that does not give its key away.
+    async fn welcome(&self, key: &DeviceKey, from: SocketAddr) -> Result<Arc<Device>, Rejection> {
+        let name = format!("dev-{:08x}", crate::codec::digest(key.expose().as_bytes()));
+        let new = NewDevice {
+            key: key.clone(),
+            vehicle: VehicleId::from(name),
+            kind: VehicleKind::Transit,
+            label: Some("accepted by itself (accept_unknown)".to_owned()),
+            token: None,
+        };
+        let added = self.add(vec![new]).await;
+        match (added, self.registry.get(key)) {
+            (Ok(()), Some(device)) => {
+                tracing::info!(device = %key, vehicle = %device.vehicle, from = %from.ip(), "unknown device accepted");
+                Ok(device)
+            }
+            (result, _) => {
+                let detail = result.err().map_or_else(String::new, |e| e.to_string());
+                self.refuse(Rejection::UnknownDevice, Who::Device(key.clone(), None), || detail);
+                Err(Rejection::UnknownDevice)
+            }
+        }
+    }
+
+    /// Puts devices on the list, all or none, and lets them out of quarantine.
+    pub(crate) async fn add(&self, new: Vec<NewDevice>) -> Result<(), AddError> {
+        for d in &new {
+            self.registry.check(d)?;
+        }
+        let stored = self.journal.put_devices(new, self.clock.now()).await?;
+        for d in &stored {
+            let before = self.registry.get(&d.key);
+            if before.is_some_and(|b| b.vehicle != d.vehicle) {
+                self.gate.lock().unwrap_or_else(PoisonError::into_inner).forget(&d.key);
+            }
+            self.metrics.quarantined(self.watch.released(&d.key));
+        }
+        self.registry.put(stored);
+        Ok(())
+    }
+
+    /// Makes a connection the device's.
+    ///
+    /// # Errors
+    /// Another one is alive at another address; that is counted and raised.
+    pub(crate) fn claim(&self, device: &Device, source: Protocol, from: SocketAddr) -> Result<Claim, Rejection> {
+        let claim = self.sessions.claim(&device.key, from.ip(), self.clock.now());
+        claim.map_err(|held| self.takeover(device, source, from, held))
+    }
+
+    /// The same where a request is all there is of a session.
+    pub(crate) fn touch(&self, device: &Device, source: Protocol, from: SocketAddr) -> Result<(), Rejection> {
+        let touched = self.sessions.touch(&device.key, from.ip(), self.clock.now());
+        touched.map_err(|held| self.takeover(device, source, from, held))
+    }
+
+    fn takeover(&self, device: &Device, source: Protocol, from: SocketAddr, held: HeldBy) -> Rejection {
+        let who = Who::Device(device.key.clone(), Some(device.vehicle.clone()));
+        self.refuse(Rejection::Takeover, who, || {
+            format!("{source} from {}, while it is connected from {}", from.ip(), held.0)
+        });
+        Rejection::Takeover
+    }
+
+    /// Judges records, sends what is live to the engine and everything to the journal. The ticket is for
+    /// the acknowledgement.
+    pub(crate) async fn offer(&self, device: &Arc<Device>, mut records: Vec<Record>, source: Protocol) -> Ticket {
+        let watch = Stopwatch::start();
+        // Some trackers send the newest first; the engine should see the way they went.
+        records.sort_by_key(|r| r.time);
+        let (live, rows) = self.judge(device, records, source);
+        let stored = self.journal.store(rows);
+        self.forward(live, source).await;
+        let metrics = Arc::clone(&self.metrics);
+        Box::pin(async move {
+            stored.await?;
+            metrics.acknowledged(watch.elapsed());
+            Ok(())
+        })
+    }
+
+    fn judge(&self, device: &Arc<Device>, records: Vec<Record>, source: Protocol) -> (Vec<Fix>, Vec<Row>) {
+        let mut live = Vec::new();
+        let mut rows = Vec::with_capacity(records.len());
+        let mut refused: Vec<(Rejection, UnixMs)> = Vec::new();
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let received = self.clock.now();
+        for record in records {
+            let raw =
+                Raw { device: &device.key, vehicle: Some(&device.vehicle), source: source.source(), record: &record };
+            let judged = gate.judge(&raw, received);
+            rows.push(Row {
+                device: Arc::clone(device),
+                device_time: record.time.unwrap_or(received),
+                sequence: record.sequence,
+                received,
+                time: judged.time,
+                position: record.position,
+                reported: record.reported,
+                source: source.source(),
+                mark: judged.mark,
+            });
+            match judged.verdict {
+                Verdict::Live(fix) => live.push(fix),
+                Verdict::HistoryOnly(_, r) => {
+                    self.metrics.history(source);
+                    refused.push((r, judged.time));
+                }
+                Verdict::Refused(r) => refused.push((r, judged.time)),
+            }
+        }
+        drop(gate);
+        for (reason, time) in refused {
+            let who = Who::Device(device.key.clone(), Some(device.vehicle.clone()));
+            let apart = received.secs_f64() - time.secs_f64();
+            self.refuse(reason, who, || format!("{source}, a record {apart:.0} s old"));
+        }
+        (live, rows)
+    }
+
+    /// Sends fixes to the engine; waits for it once a message, so that a tracker with a long packet does
+    /// not stand still behind an engine that does.
+    async fn forward(&self, live: Vec<Fix>, source: Protocol) {
+        let mut patience = ENGINE_PATIENCE;
+        for fix in live {
+            let sent = match self.fixes_out.try_send(fix) {
+                Ok(()) => true,
+                Err(mpsc::error::TrySendError::Full(fix)) => {
+                    self.fixes_out.send_timeout(fix, std::mem::take(&mut patience)).await.is_ok()
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+            };
+            if sent {
+                self.metrics.live(source);
+            } else {
+                self.metrics.engine_busy();
+                self.watch.engine_busy(self.clock.now());
+            }
+        }
+    }
+}
+
+/// Devices were not put on the list.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// One of them cannot be on it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The journal did not keep them.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}

@@ -1,0 +1,132 @@
+//! Sockets: one file a listener. They frame, time out and answer; what a message means is the codecs'
+//! part, what becomes of it [`crate::intake`]'s.
+
+pub(crate) mod broker;
+pub(crate) mod http;
+pub(crate) mod mqtt;
+pub(crate) mod tcp;
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::FuturesOrdered;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::codec::Protocol;
+use crate::intake::{Intake, Ticket};
+use crate::journal::NotDurable;
+use crate::rejection::Rejection;
+use crate::watch::Who;
+
+/// How long a peer may take to read an answer of a few bytes.
+const WRITE_PATIENCE: Duration = Duration::from_secs(20);
+/// How long connections may take to hand out what became durable, when everything stops.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Bytes read at a time.
+const READ: usize = 4096;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the peer left")]
+    Left,
+    /// Counted already.
+    #[error("refused: {0}")]
+    Refused(Rejection),
+    #[error("the device has connected anew")]
+    Replaced,
+    /// An answer to a later message could be taken for one to this.
+    #[error(transparent)]
+    NotDurable(NotDurable),
+    #[error("everything stops")]
+    Stopping,
+}
+
+impl From<std::io::Error> for End {
+    fn from(_: std::io::Error) -> Self {
+        Self::Left
+    }
+}
+
+/// Accepts connections until told to stop, each with a task of its own, no more than the limit at once;
+/// then waits for the tasks.
+async fn accept<S, F>(listener: TcpListener, source: Protocol, intake: Arc<Intake>, stop: CancellationToken, serve: S)
+where
+    S: Fn(TcpStream, SocketAddr, Arc<Intake>, CancellationToken) -> F,
+    F: Future<Output = End> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(intake.limits.connections.max(1)));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                // Most often the process has no descriptors left: wait for some to come back.
+                tracing::warn!(protocol = %source, error = %e, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            intake.refuse(Rejection::ConnectionLimit, Who::Address(from.ip()), || {
+                format!("{source}: {} connections are open", intake.limits.connections)
+            });
+            continue;
+        };
+        // Answers are a few bytes and somebody waits for each.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let connection = serve(stream, from, Arc::clone(&intake), stop.clone());
+        let (intake, stop) = (Arc::clone(&intake), stop.clone());
+        tasks.spawn(async move {
+            intake.metrics.connected(source, 1);
+            let end = tokio::select! {
+                end = connection => end,
+                () = last_words(&stop) => End::Stopping,
+            };
+            intake.metrics.connected(source, -1);
+            tracing::debug!(protocol = %source, %from, %end, "connection ended");
+            drop(place);
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// Ends when everything has been told to stop and has had its time to do so.
+async fn last_words(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_WORDS + Duration::from_secs(1)).await;
+}
+
+/// Answers that wait for the disk, in the order of their messages.
+type Answers = FuturesOrdered<Pin<Box<dyn Future<Output = Result<Vec<u8>, NotDurable>> + Send>>>;
+
+/// Adds an answer that may be sent when its message is durable.
+fn answer_when_durable(answers: &mut Answers, ticket: Ticket, answer: Vec<u8>) {
+    answers.push_back(Box::pin(async move {
+        ticket.await?;
+        Ok(answer)
+    }));
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), End> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    match tokio::time::timeout(WRITE_PATIENCE, stream.write_all(bytes)).await {
+        Ok(written) => Ok(written?),
+        Err(_) => Err(End::Left),
+    }
+}

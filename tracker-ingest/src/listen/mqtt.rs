@@ -1,0 +1,265 @@
+//! Our own MQTT 3.1.1 endpoint for a city without a broker: devices publish, nobody reads.
+//!
+//! The user is the device's key, the password its token. A device may publish to its own topic and no
+//! other; QoS 1 is answered by a PUBACK after the commit; SUBSCRIBE is refused. Packets are read and
+//! written by rumqttc's codec. Not a broker: no retained messages, no wills, no sessions, no QoS 2.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
+use rumqttc::mqttbytes::{Error as MqttError, Protocol as MqttVersion, QoS};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::{Answers, End, LAST_WORDS, READ, accept, answer_when_durable, write};
+use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Protocol, mqtt_json};
+use crate::intake::{Intake, Proof};
+use crate::registry::Device;
+use crate::rejection::Rejection;
+use crate::sessions::Claim;
+use crate::watch::Who;
+
+const SOURCE: Protocol = Protocol::MqttJson;
+/// The largest packet taken: a payload, its topic and the header.
+const MAX_PACKET: usize = mqtt_json::MAX_PAYLOAD + 512;
+
+/// Serves a listener until told to stop.
+pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<Intake>, stop: CancellationToken) {
+    accept(listener, SOURCE, intake, stop, |stream, from, intake, stop| async move {
+        let max_packet = intake.limits.login_bytes;
+        let mut c = Connection { stream, from, intake, buffer: BytesMut::new(), max_packet };
+        match c.login(require_token).await {
+            Ok(login) => {
+                c.max_packet = MAX_PACKET;
+                c.packets(&login, &stop).await
+            }
+            Err(end) => end,
+        }
+    })
+    .await;
+}
+
+struct Connection {
+    stream: TcpStream,
+    from: SocketAddr,
+    intake: Arc<Intake>,
+    buffer: BytesMut,
+    max_packet: usize,
+}
+
+struct Login {
+    device: Arc<Device>,
+    claim: Claim,
+    topic: String,
+    /// The silence the client has promised not to exceed; MQTT allows it half as much again.
+    patience: Duration,
+}
+
+impl Connection {
+    /// The next whole packet of what was read, or `None` until more is.
+    fn packet(&mut self) -> Result<Option<Packet>, DecodeError> {
+        match Packet::read(&mut self.buffer, self.max_packet) {
+            Ok(packet) => Ok(Some(packet)),
+            Err(MqttError::InsufficientBytes(_)) => Ok(None),
+            Err(MqttError::PayloadSizeLimitExceeded(n)) => {
+                let detail = format!("a packet of {n} bytes; at most {} are taken", self.max_packet);
+                Err(DecodeError::new(DecodeErrorKind::Oversize, 1, detail))
+            }
+            Err(e) => Err(DecodeError::new(DecodeErrorKind::BadPreamble, 0, format!("not an MQTT packet: {e}"))),
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
+        self.buffer.reserve(READ);
+        match self.stream.read_buf(&mut self.buffer).await? {
+            0 => Err(End::Left),
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, packet: Packet) -> Result<(), End> {
+        write(&mut self.stream, &bytes_of(&packet)).await
+    }
+
+    async fn login(&mut self, require_token: bool) -> Result<Login, End> {
+        let limits = self.intake.limits;
+        let patience = Duration::from_secs(limits.login_secs.into());
+        let connect = match tokio::time::timeout(patience, self.connect()).await {
+            Ok(connect) => connect?,
+            Err(_) => {
+                let detail = || format!("{SOURCE}: no CONNECT in {} s", limits.login_secs);
+                self.intake.refuse(Rejection::NoLogin, Who::Address(self.from.ip()), detail);
+                return Err(End::Refused(Rejection::NoLogin));
+            }
+        };
+        let admitted = self.admit(&connect, require_token).await;
+        let code = match &admitted {
+            Ok(_) => ConnectReturnCode::Success,
+            Err(Rejection::Malformed) => ConnectReturnCode::RefusedProtocolVersion,
+            Err(Rejection::BadToken) => ConnectReturnCode::BadUserNamePassword,
+            Err(_) => ConnectReturnCode::NotAuthorized,
+        };
+        self.send(Packet::ConnAck(ConnAck::new(code, false))).await?;
+        let (device, claim) = admitted.map_err(End::Refused)?;
+        let topic = mqtt_json::topic(&self.intake.feed, &device.key);
+        let patience = match connect.keep_alive {
+            0 => self.intake.clock.real(Duration::from_secs(limits.idle_secs.into())),
+            secs => Duration::from_secs(u64::from(secs) * 3 / 2 + 1),
+        };
+        Ok(Login { device, claim, topic, patience })
+    }
+
+    /// Waits for a CONNECT; nothing else may come first.
+    async fn connect(&mut self) -> Result<Connect, End> {
+        loop {
+            let who = Who::Address(self.from.ip());
+            match self.packet() {
+                Ok(Some(Packet::Connect(connect))) => return Ok(connect),
+                Ok(Some(_)) => {
+                    self.intake.refuse(Rejection::NoLogin, who, || format!("{SOURCE}: a packet before CONNECT"));
+                    return Err(End::Refused(Rejection::NoLogin));
+                }
+                Ok(None) => self.read().await?,
+                Err(e) => return Err(End::Refused(self.intake.unreadable(&e, who))),
+            }
+        }
+    }
+
+    async fn admit(&self, connect: &Connect, require_token: bool) -> Result<(Arc<Device>, Claim), Rejection> {
+        let who = || Who::Address(self.from.ip());
+        if connect.protocol != MqttVersion::V4 {
+            self.intake.refuse(Rejection::Malformed, who(), || format!("{SOURCE}: MQTT 5; 3.1.1 is read"));
+            return Err(Rejection::Malformed);
+        }
+        let (user, password) = connect.login.as_ref().map_or(("", ""), |l| (l.username.as_str(), l.password.as_str()));
+        if !DeviceKey::is_valid(user) {
+            self.intake.refuse(Rejection::NoLogin, who(), || format!("{SOURCE}: CONNECT without a device as user"));
+            return Err(Rejection::NoLogin);
+        }
+        let shown = (!password.is_empty()).then_some(password);
+        let proof = if require_token { Proof::Required(shown) } else { Proof::IfSet(shown) };
+        let device = self.intake.identify(&DeviceKey::from(user), proof, SOURCE, self.from, None).await?;
+        let claim = self.intake.claim(&device, SOURCE, self.from)?;
+        Ok((device, claim))
+    }
+
+    async fn packets(&mut self, login: &Login, stop: &CancellationToken) -> End {
+        let mut answers = Answers::new();
+        let end = match self.exchange(login, stop, &mut answers).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        if !matches!(end, End::NotDurable(_)) {
+            let rest = async {
+                while let Some(Ok(answer)) = answers.next().await {
+                    write(&mut self.stream, &answer).await?;
+                }
+                Ok::<(), End>(())
+            };
+            // A client that is gone needs no answer: it sends again and the journal knows the record.
+            drop(tokio::time::timeout(LAST_WORDS, rest).await);
+        }
+        end
+    }
+
+    async fn exchange(
+        &mut self,
+        login: &Login,
+        stop: &CancellationToken,
+        answers: &mut Answers,
+    ) -> Result<std::convert::Infallible, End> {
+        let unacknowledged = self.intake.limits.unacknowledged;
+        loop {
+            while answers.len() < unacknowledged {
+                match self.packet() {
+                    Ok(Some(packet)) => self.take(login, packet, answers).await?,
+                    Ok(None) => break,
+                    Err(e) => return Err(End::Refused(self.intake.unreadable(&e, who(login)))),
+                }
+            }
+            let read_more = answers.len() < unacknowledged;
+            tokio::select! {
+                () = stop.cancelled() => return Err(End::Stopping),
+                () = login.claim.replaced() => return Err(End::Replaced),
+                Some(answer) = answers.next() => write(&mut self.stream, &answer.map_err(End::NotDurable)?).await?,
+                read = tokio::time::timeout(login.patience, self.read()), if read_more => match read {
+                    Ok(read) => read?,
+                    Err(_) => {
+                        self.refuse(login, Rejection::Silent, "longer than its keep-alive");
+                        return Err(End::Refused(Rejection::Silent));
+                    }
+                },
+            }
+        }
+    }
+
+    fn refuse(&self, login: &Login, reason: Rejection, detail: &str) {
+        self.intake.refuse(reason, who(login), || format!("{SOURCE}: {detail}"));
+    }
+
+    async fn take(&mut self, login: &Login, packet: Packet, answers: &mut Answers) -> Result<(), End> {
+        login.claim.heard(self.intake.clock.now());
+        match packet {
+            Packet::Publish(publish) => self.publish(login, &publish, answers).await,
+            Packet::PingReq => self.send(Packet::PingResp).await,
+            Packet::Subscribe(s) => {
+                self.refuse(login, Rejection::ForeignTopic, "SUBSCRIBE; devices only publish");
+                let codes = vec![SubscribeReasonCode::Failure; s.filters.len()];
+                self.send(Packet::SubAck(SubAck::new(s.pkid, codes))).await
+            }
+            Packet::Unsubscribe(u) => self.send(Packet::UnsubAck(UnsubAck::new(u.pkid))).await,
+            Packet::Disconnect => Err(End::Left),
+            _ => {
+                self.refuse(login, Rejection::Malformed, "a packet that a publisher does not send");
+                Err(End::Refused(Rejection::Malformed))
+            }
+        }
+    }
+
+    async fn publish(&mut self, login: &Login, publish: &Publish, answers: &mut Answers) -> Result<(), End> {
+        if publish.topic != login.topic {
+            self.refuse(login, Rejection::ForeignTopic, "PUBLISH to a topic that is not its own");
+            return Err(End::Refused(Rejection::ForeignTopic));
+        }
+        if publish.qos == QoS::ExactlyOnce {
+            self.refuse(login, Rejection::Malformed, "QoS 2; 0 and 1 are taken");
+            return Err(End::Refused(Rejection::Malformed));
+        }
+        let records = match mqtt_json::decode(&publish.payload) {
+            Ok(Message::Records(records)) => records,
+            Ok(_) => return Ok(()),
+            // MQTT knows where the next packet begins, so the connection goes on; this one gets no PUBACK.
+            Err(e) => {
+                self.intake.unreadable(&e, who(login));
+                return Ok(());
+            }
+        };
+        let ticket = self.intake.offer(&login.device, records, SOURCE).await;
+        let answer = match publish.qos {
+            QoS::AtLeastOnce => bytes_of(&Packet::PubAck(PubAck::new(publish.pkid))),
+            _ => Vec::new(),
+        };
+        answer_when_durable(answers, ticket, answer);
+        Ok(())
+    }
+}
+
+fn who(login: &Login) -> Who {
+    Who::Device(login.device.key.clone(), Some(login.device.vehicle.clone()))
+}
+
+fn bytes_of(packet: &Packet) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    // Our answers are a few bytes and always fit.
+    if let Err(e) = packet.write(&mut bytes, usize::MAX) {
+        tracing::error!(error = %e, "an MQTT answer could not be written");
+    }
+    bytes.to_vec()
+}

@@ -1,0 +1,157 @@
+//! What ingest counts, for `/metrics` and for whoever asks in the same process.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::codec::Protocol;
+use crate::journal::BatchReport;
+use crate::rejection::Rejection;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct BySource {
+    source: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// The counters of one ingest.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    live: Family<BySource, Counter>,
+    history: Family<BySource, Counter>,
+    refused: Family<ByReason, Counter>,
+    connections: Family<BySource, Gauge>,
+    acknowledged: Histogram,
+    batch_rows: Histogram,
+    batch_seconds: Histogram,
+    stored: Counter,
+    not_stored: Counter,
+    engine_busy: Counter,
+    quarantined: Gauge,
+}
+
+/// The counters as they stand.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Fixes that went to the engine.
+    pub live: u64,
+    /// Fixes that are history only.
+    pub history: u64,
+    /// Whatever was refused or kept out of the live picture, by reason; only reasons that occurred.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Open connections.
+    pub connections: i64,
+    /// Records on the disk, not counting repeated ones.
+    pub stored: u64,
+    /// Records that a failing disk did not take; their trackers were told nothing.
+    pub not_stored: u64,
+    /// Live fixes that the engine had no room for in time; they are in the history.
+    pub engine_busy: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            live: Family::default(),
+            history: Family::default(),
+            refused: Family::default(),
+            connections: Family::default(),
+            acknowledged: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
+            batch_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            batch_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
+            stored: Counter::default(),
+            not_stored: Counter::default(),
+            engine_busy: Counter::default(),
+            quarantined: Gauge::default(),
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn live(&self, source: Protocol) {
+        self.live.get_or_create(&BySource { source: source.name() }).inc();
+    }
+
+    pub(crate) fn history(&self, source: Protocol) {
+        self.history.get_or_create(&BySource { source: source.name() }).inc();
+    }
+
+    pub(crate) fn refused(&self, reason: Rejection) {
+        self.refused.get_or_create(&ByReason { reason: reason.name() }).inc();
+    }
+
+    pub(crate) fn connected(&self, source: Protocol, by: i64) {
+        self.connections.get_or_create(&BySource { source: source.name() }).inc_by(by);
+    }
+
+    pub(crate) fn acknowledged(&self, after: Duration) {
+        self.acknowledged.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn engine_busy(&self) {
+        self.engine_busy.inc();
+    }
+
+    pub(crate) fn quarantined(&self, devices: usize) {
+        self.quarantined.set(i64::try_from(devices).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn batch(&self, report: &BatchReport) {
+        match report {
+            BatchReport::Committed { rows, new, took } => {
+                self.stored.inc_by(*new);
+                self.batch_seconds.observe(took.as_secs_f64());
+                self.batch_rows.observe(f64::from(u32::try_from(*rows).unwrap_or(u32::MAX)));
+            }
+            BatchReport::Failed { rows, .. } => {
+                self.not_stored.inc_by(*rows as u64);
+            }
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let sum = |family: &Family<BySource, Counter>| {
+            Protocol::ALL.iter().map(|p| family.get(&BySource { source: p.name() }).map_or(0, |c| c.get())).sum()
+        };
+        let refused = Rejection::ALL
+            .iter()
+            .filter_map(|r| self.refused.get(&ByReason { reason: r.name() }).map(|c| (r.name(), c.get())))
+            .collect();
+        let open = |p: &Protocol| self.connections.get(&BySource { source: p.name() }).map_or(0, |g| g.get());
+        Counters {
+            live: sum(&self.live),
+            history: sum(&self.history),
+            refused,
+            connections: Protocol::ALL.iter().map(open).sum(),
+            stored: self.stored.get(),
+            not_stored: self.not_stored.get(),
+            engine_busy: self.engine_busy.get(),
+        }
+    }
+
+    /// Puts everything on a registry, under `zupynka_ingest_`.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let r = registry.sub_registry_with_prefix("zupynka_ingest");
+        r.register("fixes_live", "Fixes that went to the engine", self.live.clone());
+        r.register("fixes_history", "Fixes that are history only", self.history.clone());
+        r.register("refused", "Refused or kept out of the live picture (docs/rejections.md)", self.refused.clone());
+        r.register("connections", "Open connections", self.connections.clone());
+        r.register("acknowledgement_seconds", "From a message read to its acknowledgement", self.acknowledged.clone());
+        r.register("journal_batch_records", "Records of a transaction", self.batch_rows.clone());
+        r.register("journal_commit_seconds", "How long a transaction took", self.batch_seconds.clone());
+        r.register("records_stored", "Records on the disk, repeated ones not counted", self.stored.clone());
+        r.register("records_not_stored", "Records a failing disk did not take", self.not_stored.clone());
+        r.register("engine_busy", "Live fixes the engine had no room for", self.engine_busy.clone());
+        r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
+    }
+}

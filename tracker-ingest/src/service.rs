@@ -1,0 +1,350 @@
+//! Putting it together: ports first, then the journal, then the tasks.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use transit_model::clock::SharedClock;
+use transit_model::dispatch::Concern;
+use transit_model::fix::Fix;
+use transit_model::time::UnixMs;
+
+use crate::codec::{DeviceKey, Protocol};
+use crate::config::IngestConfig;
+use crate::gate::{Bounds, Gate};
+use crate::intake::{AddError, Intake};
+use crate::journal::{Journal, JournalError, JournalOptions, Quarantined, recover};
+use crate::listen;
+use crate::metrics::{Counters, Metrics};
+use crate::registry::{Device, NewDevice, Registry, read_csv};
+use crate::sessions::Sessions;
+use crate::watch::{IngestEvent, Watch};
+
+/// How often quarantine is written down, in real time.
+const QUARANTINE_EVERY: Duration = Duration::from_secs(5);
+/// How often old days are let go, by the clock.
+const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+/// How far back a restart looks for where devices were last live, seconds: beyond it any fix is stale.
+const REMEMBER_SECS: i64 = 3600;
+
+/// Ingest cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// An address cannot be listened on.
+    #[error("cannot listen for {protocol} on {address}: {source}")]
+    Bind {
+        /// For what.
+        protocol: Protocol,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data folder cannot be made.
+    #[error("cannot make the data folder {}: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The addresses listened on, with the ports that were asked for as 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Addresses {
+    /// Teltonika over TCP.
+    pub teltonika: Option<SocketAddr>,
+    /// OsmAnd over HTTP.
+    pub osmand: Option<SocketAddr>,
+    /// Our MQTT endpoint.
+    pub mqtt: Option<SocketAddr>,
+}
+
+/// Where ingest begins.
+#[derive(Debug)]
+pub struct Ingest;
+
+impl Ingest {
+    /// The fixes that were live, received since a moment, from a journal that is not open yet: what an
+    /// engine is brought back from before [`Self::start`]. No journal yet means none.
+    ///
+    /// # Errors
+    /// When the journal is there and cannot be read.
+    pub async fn recover(config: &IngestConfig, since: UnixMs) -> Result<Vec<Fix>, JournalError> {
+        recover(&config.journal_path(), since).await
+    }
+
+    /// Listens. Live fixes go to `fixes_out`, which should have room for some seconds of the fleet; when
+    /// it has none for two seconds a fix becomes history only, and that is raised. `feed_bounds` is the
+    /// area of the feed's stops, around which the gate keeps a margin.
+    ///
+    /// # Errors
+    /// When an address is in use, the data folder cannot be written or the journal cannot be read.
+    pub async fn start(
+        config: IngestConfig,
+        clock: SharedClock,
+        feed_bounds: Option<Bounds>,
+        fixes_out: mpsc::Sender<Fix>,
+        shutdown: CancellationToken,
+    ) -> Result<IngestHandle, IngestError> {
+        let teltonika = bind(Protocol::Teltonika, config.teltonika.listen).await?;
+        let osmand = bind(Protocol::Osmand, config.osmand.listen).await?;
+        let mqtt = bind(Protocol::MqttJson, config.mqtt.listen).await?;
+        let addresses = Addresses { teltonika: local(&teltonika), osmand: local(&osmand), mqtt: local(&mqtt) };
+
+        std::fs::create_dir_all(&config.data_dir)
+            .map_err(|source| IngestError::Folder { path: config.data_dir.clone(), source })?;
+        let (intake, writer) = open(&config, clock, feed_bounds, fixes_out).await?;
+
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = teltonika {
+            tasks.spawn(listen::tcp::run(listener, Arc::clone(&intake), shutdown.clone()));
+        }
+        if let Some(listener) = osmand {
+            let token = config.osmand.require_token;
+            tasks.spawn(listen::http::run(listener, token, Arc::clone(&intake), shutdown.clone()));
+        }
+        if let Some(listener) = mqtt {
+            let token = config.mqtt.require_token;
+            tasks.spawn(listen::mqtt::run(listener, token, Arc::clone(&intake), shutdown.clone()));
+        }
+        if let Some(broker) = config.broker {
+            tasks.spawn(listen::broker::run(broker, Arc::clone(&intake), shutdown.clone()));
+        }
+        let days = i64::from(config.retention_days);
+        tasks.spawn(keep_quarantine(Arc::clone(&intake), shutdown.clone()));
+        tasks.spawn(let_old_days_go(Arc::clone(&intake), days, shutdown));
+        Ok(IngestHandle { intake, addresses, tasks, writer })
+    }
+}
+
+async fn bind(protocol: Protocol, address: Option<SocketAddr>) -> Result<Option<TcpListener>, IngestError> {
+    let Some(address) = address else { return Ok(None) };
+    TcpListener::bind(address).await.map(Some).map_err(|source| IngestError::Bind { protocol, address, source })
+}
+
+fn local(listener: &Option<TcpListener>) -> Option<SocketAddr> {
+    listener.as_ref().and_then(|l| l.local_addr().ok())
+}
+
+async fn open(
+    config: &IngestConfig,
+    clock: SharedClock,
+    feed_bounds: Option<Bounds>,
+    fixes_out: mpsc::Sender<Fix>,
+) -> Result<(Arc<Intake>, JoinHandle<()>), IngestError> {
+    let metrics = Arc::new(Metrics::default());
+    // The journal reports to the watch, and the watch begins with what the journal has in quarantine.
+    let late: Arc<std::sync::OnceLock<Arc<Watch>>> = Arc::default();
+    let report = {
+        let (metrics, late, clock) = (Arc::clone(&metrics), Arc::clone(&late), Arc::clone(&clock));
+        move |batch| {
+            metrics.batch(&batch);
+            if let Some(watch) = late.get() {
+                watch.journal(&batch, clock.now());
+            }
+        }
+    };
+    let (journal, writer) = Journal::open(&JournalOptions::at(config.journal_path()), report).await?;
+    let watch = Arc::new(Watch::new(journal.quarantine().await?));
+    metrics.quarantined(watch.quarantine().len());
+    // Set once, here.
+    drop(late.set(Arc::clone(&watch)));
+
+    let registry = Registry::default();
+    registry.put(journal.devices().await?);
+    let mut gate = Gate::new(config.gate, feed_bounds);
+    for (device, seen) in journal.last_live(clock.now().plus_secs(-REMEMBER_SECS)).await? {
+        gate.restore(&device, seen);
+    }
+    let intake = Intake {
+        feed: config.feed.clone(),
+        clock,
+        registry,
+        gate: Mutex::new(gate),
+        journal,
+        fixes_out,
+        metrics,
+        watch,
+        sessions: Arc::new(Sessions::new(config.limits.takeover_secs)),
+        limits: config.limits,
+        accept_unknown: config.accept_unknown,
+    };
+    Ok((Arc::new(intake), writer))
+}
+
+async fn keep_quarantine(intake: Arc<Intake>, stop: CancellationToken) {
+    let mut stopping = false;
+    while !stopping {
+        tokio::select! {
+            () = stop.cancelled() => stopping = true,
+            () = tokio::time::sleep(QUARANTINE_EVERY) => {}
+        }
+        let seen = intake.watch.take_dirty();
+        if seen.is_empty() {
+            continue;
+        }
+        if let Err(e) = intake.journal.put_quarantine(seen).await {
+            tracing::warn!(error = %e, "quarantine was not written down");
+        }
+    }
+}
+
+async fn let_old_days_go(intake: Arc<Intake>, days: i64, stop: CancellationToken) {
+    loop {
+        let before = intake.clock.now().plus_secs(-days * 86_400);
+        match intake.journal.expire(before).await {
+            Ok(0) => {}
+            Ok(n) => tracing::info!(records = n, days, "old records let go"),
+            Err(e) => tracing::warn!(error = %e, "old records could not be let go"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(intake.clock.real(RETENTION_EVERY)) => {}
+        }
+    }
+}
+
+/// A running ingest.
+pub struct IngestHandle {
+    intake: Arc<Intake>,
+    addresses: Addresses,
+    tasks: JoinSet<()>,
+    writer: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for IngestHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IngestHandle").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl IngestHandle {
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The counters as they stand.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.intake.metrics.counters()
+    }
+
+    /// Puts the metrics on a registry, under `zupynka_ingest_`.
+    pub fn register(&self, registry: &mut MetricsRegistry) {
+        self.intake.metrics.register(registry);
+    }
+
+    /// What begins and ends from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<IngestEvent> {
+        self.intake.watch.subscribe()
+    }
+
+    /// What a dispatcher should know now, the most urgent first.
+    #[must_use]
+    pub fn concerns(&self) -> Vec<Concern> {
+        self.intake.watch.concerns(self.intake.clock.now())
+    }
+
+    /// A way to the devices, the counters and the concerns that can be kept and passed on.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        Desk { intake: Arc::clone(&self.intake) }
+    }
+
+    /// Waits until everything has ended after the shutdown token was cancelled, and all that was taken is
+    /// on the disk.
+    pub async fn stopped(self) {
+        let Self { intake, mut tasks, writer, .. } = self;
+        while tasks.join_next().await.is_some() {}
+        intake.journal.close().await;
+        if let Err(e) = writer.await {
+            tracing::error!(error = %e, "the journal's writer failed");
+        }
+    }
+}
+
+/// The administrator's side of a running ingest. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    intake: Arc<Intake>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("feed", &self.intake.feed).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Every device on the list, by vehicle.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Arc<Device>> {
+        self.intake.registry.list()
+    }
+
+    /// Puts devices on the list, or changes those with the same key; all or none. They leave quarantine.
+    ///
+    /// # Errors
+    /// When a key or a vehicle cannot be, a vehicle has another device, or the journal fails.
+    pub async fn add(&self, devices: Vec<NewDevice>) -> Result<(), AddError> {
+        self.intake.add(devices).await
+    }
+
+    /// Puts a list of devices on the list (see [`read_csv`]); says how many there were.
+    ///
+    /// # Errors
+    /// When the list has a fault, which is named with its line, or as for [`Self::add`]. None is added.
+    pub async fn import(&self, csv: impl Read) -> Result<usize, AddError> {
+        let devices = read_csv(csv)?;
+        let n = devices.len();
+        self.add(devices).await?;
+        Ok(n)
+    }
+
+    /// Devices that tried to send and are on no list, the latest first.
+    #[must_use]
+    pub fn quarantine(&self) -> Vec<Quarantined> {
+        self.intake.watch.quarantine()
+    }
+
+    /// How far a device's clock is known to be ahead, ms.
+    #[must_use]
+    pub fn clock_lead_ms(&self, device: &DeviceKey) -> i64 {
+        self.intake.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).lead_ms(device)
+    }
+
+    /// The counters as they stand.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.intake.metrics.counters()
+    }
+
+    /// What a dispatcher should know now, the most urgent first.
+    #[must_use]
+    pub fn concerns(&self) -> Vec<Concern> {
+        self.intake.watch.concerns(self.intake.clock.now())
+    }
+
+    /// The fixes that were live, received since a moment, in the order they were received.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn recent(&self, since: UnixMs) -> Result<Vec<Fix>, JournalError> {
+        self.intake.journal.recent(since).await
+    }
+}

@@ -1,0 +1,289 @@
+//! What somebody should see: refusals as episodes, quarantine, a journal that fails.
+//!
+//! A device that is refused ten times a second is one episode: one line in the log, one event, one concern
+//! for the dispatcher, for as long as it lasts.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::broadcast;
+use transit_model::dispatch::Concern;
+use transit_model::ids::VehicleId;
+use transit_model::time::UnixMs;
+
+use crate::codec::{DeviceKey, Protocol};
+use crate::journal::{BatchReport, Quarantined};
+use crate::rejection::Rejection;
+
+/// An episode has ended when it was quiet for so long, ms.
+const EPISODE_ENDS: i64 = 600_000;
+/// At most so many episodes and quarantined devices are remembered; more are counted only.
+const MOST: usize = 10_000;
+/// At most so many concerns are shown, the most urgent and the latest first.
+const MOST_CONCERNS: usize = 100;
+
+/// Something that has begun or ended. Devices are named by their masked key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IngestEvent {
+    /// An episode of refusals has begun.
+    Refused {
+        /// Why.
+        reason: Rejection,
+        /// Of which vehicle, where it is known.
+        vehicle: Option<VehicleId>,
+        /// Who: a masked device, or an address.
+        who: String,
+        /// What exactly, for a person.
+        detail: String,
+        /// When.
+        at: UnixMs,
+    },
+    /// The disk does not take records; trackers are told nothing and keep them.
+    JournalFailing {
+        /// Why.
+        error: Arc<str>,
+        /// When.
+        at: UnixMs,
+    },
+    /// The disk takes records again.
+    JournalRecovered {
+        /// When.
+        at: UnixMs,
+    },
+    /// The engine has no room for live fixes.
+    EngineBusy {
+        /// When.
+        at: UnixMs,
+    },
+}
+
+/// Whom a refusal is about.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Who {
+    Device(DeviceKey, Option<VehicleId>),
+    Address(IpAddr),
+}
+
+impl Who {
+    fn shown(&self) -> String {
+        match self {
+            Self::Device(key, _) => key.to_string(),
+            Self::Address(ip) => ip.to_string(),
+        }
+    }
+
+    /// A name that gives no key away.
+    fn tag(&self) -> String {
+        match self {
+            Self::Device(_, Some(vehicle)) => vehicle.to_string(),
+            Self::Device(key, None) => format!("{:08x}", crate::codec::digest(key.expose().as_bytes())),
+            Self::Address(ip) => ip.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Episode {
+    since: UnixMs,
+    last: UnixMs,
+    times: u64,
+    detail: String,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    episodes: FxHashMap<(Who, Rejection), Episode>,
+    quarantine: FxHashMap<DeviceKey, Quarantined>,
+    dirty: FxHashSet<DeviceKey>,
+    journal_failing: Option<(UnixMs, Arc<str>)>,
+    engine_busy: Option<UnixMs>,
+}
+
+/// The watch of one ingest.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    events: broadcast::Sender<IngestEvent>,
+    state: Mutex<State>,
+}
+
+impl Watch {
+    pub(crate) fn new(quarantine: Vec<Quarantined>) -> Self {
+        let quarantine = quarantine.into_iter().take(MOST).map(|q| (q.key.clone(), q)).collect();
+        Self { events: broadcast::Sender::new(256), state: Mutex::new(State { quarantine, ..State::default() }) }
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<IngestEvent> {
+        self.events.subscribe()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn emit(&self, event: IngestEvent) {
+        // Nobody may be listening; the concern and the counter stay.
+        drop(self.events.send(event));
+    }
+
+    /// Takes a refusal in; says it aloud when it begins an episode.
+    pub(crate) fn refused(&self, reason: Rejection, who: Who, detail: impl FnOnce() -> String, at: UnixMs) {
+        let begun = {
+            let mut state = self.state();
+            match state.episodes.get_mut(&(who.clone(), reason)) {
+                Some(e) if at.0.saturating_sub(e.last.0) < EPISODE_ENDS => {
+                    e.last = at;
+                    e.times += 1;
+                    return;
+                }
+                _ => {}
+            }
+            if state.episodes.len() >= MOST {
+                state.episodes.retain(|_, e| at.0.saturating_sub(e.last.0) < EPISODE_ENDS);
+            }
+            let detail = detail();
+            if state.episodes.len() < MOST {
+                let episode = Episode { since: at, last: at, times: 1, detail: detail.clone() };
+                state.episodes.insert((who.clone(), reason), episode);
+            }
+            detail
+        };
+        let shown = who.shown();
+        let vehicle = match &who {
+            Who::Device(_, vehicle) => vehicle.clone(),
+            Who::Address(_) => None,
+        };
+        let name = vehicle.as_ref().map_or("", VehicleId::as_str);
+        match reason.level() {
+            Some(1 | 2) => tracing::warn!(%reason, vehicle = name, who = shown, detail = begun, "refused"),
+            Some(_) => tracing::info!(%reason, vehicle = name, who = shown, detail = begun, "refused"),
+            None => tracing::debug!(%reason, vehicle = name, who = shown, detail = begun, "refused"),
+        }
+        self.emit(IngestEvent::Refused { reason, vehicle, who: shown, detail: begun, at });
+    }
+
+    /// Takes an unknown device in; says how many there are now.
+    pub(crate) fn quarantined(
+        &self,
+        key: &DeviceKey,
+        source: Protocol,
+        from: SocketAddr,
+        place: Option<(f64, f64)>,
+        at: UnixMs,
+    ) -> usize {
+        let mut state = self.state();
+        if let Some(q) = state.quarantine.get_mut(key) {
+            q.last_seen = at;
+            q.times += 1;
+            q.source = source.source();
+            q.address = from.ip().to_string();
+            q.place = place.or(q.place);
+        } else if state.quarantine.len() < MOST {
+            let q = Quarantined {
+                key: key.clone(),
+                source: source.source(),
+                address: from.ip().to_string(),
+                first_seen: at,
+                last_seen: at,
+                times: 1,
+                place,
+            };
+            state.quarantine.insert(key.clone(), q);
+        } else {
+            return state.quarantine.len();
+        }
+        state.dirty.insert(key.clone());
+        state.quarantine.len()
+    }
+
+    pub(crate) fn quarantine(&self) -> Vec<Quarantined> {
+        let mut all: Vec<_> = self.state().quarantine.values().cloned().collect();
+        all.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.key.cmp(&b.key)));
+        all
+    }
+
+    /// What has changed in quarantine since this was asked last.
+    pub(crate) fn take_dirty(&self) -> Vec<Quarantined> {
+        let mut state = self.state();
+        let dirty = std::mem::take(&mut state.dirty);
+        dirty.iter().filter_map(|k| state.quarantine.get(k).cloned()).collect()
+    }
+
+    /// A device is on the list now; says how many are left.
+    pub(crate) fn released(&self, key: &DeviceKey) -> usize {
+        let mut state = self.state();
+        state.quarantine.remove(key);
+        state.dirty.remove(key);
+        state.episodes.retain(|(who, _), _| !matches!(who, Who::Device(k, None) if k == key));
+        state.quarantine.len()
+    }
+
+    pub(crate) fn journal(&self, report: &BatchReport, at: UnixMs) {
+        let mut state = self.state();
+        match (report, state.journal_failing.is_some()) {
+            (BatchReport::Committed { .. }, true) => {
+                state.journal_failing = None;
+                tracing::warn!("the journal takes records again");
+                self.emit(IngestEvent::JournalRecovered { at });
+            }
+            (BatchReport::Failed { error, .. }, false) => {
+                state.journal_failing = Some((at, Arc::clone(error)));
+                tracing::error!(%error, "the journal does not take records; trackers are not acknowledged");
+                self.emit(IngestEvent::JournalFailing { error: Arc::clone(error), at });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn engine_busy(&self, at: UnixMs) {
+        let mut state = self.state();
+        let begins = state.engine_busy.is_none_or(|last| at.0.saturating_sub(last.0) >= EPISODE_ENDS);
+        state.engine_busy = Some(at);
+        if begins {
+            tracing::warn!("the engine has no room for live fixes; they go to the history only");
+            self.emit(IngestEvent::EngineBusy { at });
+        }
+    }
+
+    /// What a dispatcher should know now, the most urgent first.
+    pub(crate) fn concerns(&self, now: UnixMs) -> Vec<Concern> {
+        let state = self.state();
+        let mut all = Vec::new();
+        if let Some((since, error)) = &state.journal_failing {
+            all.push(Concern {
+                key: "ingest:journal".into(),
+                level: 1,
+                kind: "journal_failing".into(),
+                text_uk: format!("Історія координат не записується: {error}"),
+                text_en: format!("The history of positions is not being stored: {error}"),
+                vehicle_id: None,
+                route_id: None,
+                since: *since,
+            });
+        }
+        let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
+        for ((who, reason), e) in lasting {
+            let Some(level) = reason.level() else { continue };
+            let (uk, en) = reason.words();
+            let vehicle = match who {
+                Who::Device(_, vehicle) => vehicle.as_ref().map(ToString::to_string),
+                Who::Address(_) => None,
+            };
+            let name = vehicle.clone().unwrap_or_else(|| who.shown());
+            let kind = if *reason == Rejection::UnknownDevice { "unknown_device" } else { "rejected" };
+            all.push(Concern {
+                key: format!("ingest:{reason}:{}", who.tag()),
+                level,
+                kind: kind.into(),
+                text_uk: format!("{name}: {uk} ({}×)", e.times),
+                text_en: format!("{name}: {en} ({}×): {}", e.times, e.detail),
+                vehicle_id: vehicle,
+                route_id: None,
+                since: e.since,
+            });
+        }
+        all.sort_by(|a, b| a.level.cmp(&b.level).then(b.since.cmp(&a.since)).then_with(|| a.key.cmp(&b.key)));
+        all.truncate(MOST_CONCERNS);
+        all
+    }
+}
