@@ -112,3 +112,39 @@ fn transjakarta_runs_by_frequency() {
     let starts: Vec<_> = t.runs_of(&some.id).map(|r| t.starts(r)).collect();
     assert!(starts.len() > 1 && starts.is_sorted());
 }
+
+/// These agencies give the distance of every call along the shape, which the loader does not read:
+/// an independent word on where each stop lies.
+#[test]
+fn stops_lie_where_the_agency_says() {
+    // Cranbrook measures some of its own shapes up to 6 % longer than they are drawn.
+    for (name, within, share) in [("mbta", 1.0, 0.001), ("cranbrook", 100.0, 0.06)] {
+        let Some(path) = feeds().into_iter().find(|p| p.to_string_lossy().contains(name)) else { continue };
+        let t = load(&path, feed_id_of(&path)).unwrap().timetable;
+        let mut zip = zip::ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut rows = csv::Reader::from_reader(zip.by_name("stop_times.txt").unwrap());
+        let header = rows.headers().unwrap().clone();
+        let col = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}') == name).unwrap();
+        let (trip, seq, dist) = (col("trip_id"), col("stop_sequence"), col("shape_dist_traveled"));
+        let mut compared = 0;
+        // Distances count from the start of the shape with one, from the first stop with the other.
+        let mut start = (String::new(), 0.0f32);
+        for row in rows.records().map(Result::unwrap) {
+            let pattern = t.pattern_of(t.trip_by_id(&row[trip]).unwrap());
+            let call = pattern.calls.iter().find(|c| c.seq.0.to_string() == row[seq]).unwrap();
+            let theirs: f32 = row[dist].parse().unwrap();
+            if start.0 != row[trip] {
+                start = (row[trip].to_owned(), call.along - theirs);
+            }
+            let off = (call.along - start.1 - theirs).abs();
+            assert!(
+                off < within + share * theirs,
+                "{name} {}: ours {}, theirs {theirs}",
+                &row[trip],
+                call.along - start.1
+            );
+            compared += 1;
+        }
+        assert!(compared > 5_000, "{name}");
+    }
+}
