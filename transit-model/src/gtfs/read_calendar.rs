@@ -124,7 +124,8 @@ fn report_empty(services: &Services, report: &mut Report) {
         }
     }
     if !services.items.iter().any(|(_, s)| runs_ever(s)) {
-        report.add(Finding::new(Fault::EmptyCalendar, WEEKLY, Action::Kept));
+        let file = services.places.first().map_or(DATES, |(file, _)| file);
+        report.add(Finding::new(Fault::EmptyCalendar, file, Action::Kept));
     }
 }
 

@@ -105,4 +105,17 @@ proptest::proptest! {
             proptest::prop_assert_eq!(loaded.report.findings.is_empty(), loaded.report.totals.is_empty());
         }
     }
+
+    /// The same for a zip whose bytes were damaged on the way.
+    #[test]
+    fn no_zip_brings_the_loader_down(wounds in proptest::collection::vec((0usize..4000, proptest::prelude::any::<u8>()), 1..8)) {
+        let mut bytes = street().to_zip_bytes().unwrap();
+        for (at, byte) in wounds {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Err(e) = load_zip("city.zip", &bytes, FeedId::from("x")) {
+            proptest::prop_assert!(e.to_string().starts_with("city.zip: "), "{}", e);
+        }
+    }
 }
