@@ -5,6 +5,8 @@ mod city;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod fault_cases;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod good;
