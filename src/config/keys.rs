@@ -1,0 +1,242 @@
+//! Every key of the configuration, once: where it stands, what it may be, what it is by default and
+//! what it is for.
+
+use std::fmt::Write as _;
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Lower-case letters, digits and hyphens.
+    Name,
+    /// Any text.
+    Text,
+    /// A file or folder.
+    Path,
+    /// `ADDRESS:PORT`.
+    Socket,
+    /// true or false.
+    Bool,
+    /// A whole number in a range.
+    Whole(i64, i64),
+    /// A number in a range.
+    Number(f64, f64),
+    /// One of these.
+    OneOf(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What is allowed, for a person.
+    #[must_use]
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Name => "lower-case letters a-z, digits and hyphens, in quotes".to_owned(),
+            Self::Text => "text in quotes".to_owned(),
+            Self::Path => "a path in quotes".to_owned(),
+            Self::Socket => "an address and port in quotes, such as \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned(),
+            Self::Bool => "true or false".to_owned(),
+            Self::Whole(lo, hi) => format!("a whole number, {lo} to {hi}"),
+            Self::Number(lo, hi) => format!("a number, {lo} to {hi}"),
+            Self::OneOf(these) => format!("one of \"{}\"", these.join("\", \"")),
+        }
+    }
+}
+
+/// Whether a key must stand there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It must; the template shows this.
+    Needed(&'static str),
+    /// It may be left out and is then this.
+    Is(&'static str),
+    /// It may be left out and is then off; the template shows this, commented out.
+    Off(&'static str),
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Section and name: `http.listen`.
+    pub path: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is when it is not there.
+    pub default: Presence,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, default: Presence, about: &'static str) -> Key {
+    Key { path, kind, default, about }
+}
+
+use Presence::{Is, Needed, Off};
+
+/// Sections, with what they are for, in the order of the template.
+pub const SECTIONS: [(&str, &str); 12] = [
+    ("feed", "Whose vehicles are tracked, and by which timetable."),
+    ("data", "Where things are kept. Back this folder up; nothing else needs it."),
+    ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
+    ("ingest", "The trackers' side."),
+    ("ingest.teltonika", "Teltonika codec 8 and 8 Extended over TCP."),
+    ("ingest.osmand", "OsmAnd and Traccar Client over HTTP."),
+    ("ingest.mqtt", "Our own MQTT endpoint for publishing, where the city has no broker."),
+    ("ingest.broker", "A broker to take JSON from, where the city has one. Leave the section out if not."),
+    ("ingest.gate", "What is believable."),
+    ("ingest.limits", "What one connection may cost."),
+    ("predict", "Predictions."),
+    ("log", "Logs go to standard error."),
+];
+
+/// Every key.
+pub const KEYS: &[Key] = &[
+    key("feed.id", Kind::Name, Needed("my-city"), "A short name: part of addresses and topics."),
+    key(
+        "feed.gtfs",
+        Kind::Path,
+        Needed("my-city.zip"),
+        "The GTFS feed, a zip or a folder. `zupynka check --gtfs FEED` says what is wrong with one.",
+    ),
+    key("data.dir", Kind::Path, Is("zupynka-data"), "Made when it is not there."),
+    key("http.listen", Kind::Socket, Is("0.0.0.0:8080"), "Where to listen."),
+    key("ingest.retention_days", Kind::Whole(1, 3650), Is("30"), "Days that fixes are kept."),
+    key(
+        "ingest.accept_unknown",
+        Kind::Bool,
+        Is("false"),
+        "Whether a device nobody has added is let in. Off: it goes to quarantine, where `zupynka devices` shows it.",
+    ),
+    key("ingest.teltonika.listen", Kind::Socket, Off("0.0.0.0:5027"), "Where to listen; left out = not at all."),
+    key("ingest.osmand.listen", Kind::Socket, Off("0.0.0.0:5055"), "Where to listen; left out = not at all."),
+    key(
+        "ingest.osmand.require_token",
+        Kind::Bool,
+        Is("false"),
+        "Whether a device without a token is refused. One that has a token must always show it.",
+    ),
+    key("ingest.mqtt.listen", Kind::Socket, Off("0.0.0.0:1883"), "Where to listen; left out = not at all."),
+    key("ingest.mqtt.require_token", Kind::Bool, Is("true"), "Whether a device without a token is refused."),
+    key("ingest.broker.host", Kind::Text, Off("broker.example"), "Its name or address."),
+    key("ingest.broker.port", Kind::Whole(1, 65535), Off("1883"), "Its port."),
+    key(
+        "ingest.broker.client_id",
+        Kind::Text,
+        Off("zupynka-ingest"),
+        "Our session's name, one to a process: the broker keeps what comes while we are away.",
+    ),
+    key("ingest.broker.username", Kind::Text, Off("zupynka"), "Our user, if the broker asks."),
+    key("ingest.broker.password", Kind::Text, Off("secret"), "Our password, if the broker asks."),
+    key("ingest.gate.backlog_secs", Kind::Whole(60, 31_536_000), Is("604800"), "A fix older than this is refused."),
+    key(
+        "ingest.gate.live_secs",
+        Kind::Whole(30, 86_400),
+        Is("600"),
+        "A fix older than this is history and never moves the live position.",
+    ),
+    key(
+        "ingest.gate.ahead_secs",
+        Kind::Whole(0, 3600),
+        Is("5"),
+        "A fix farther in the future than this is refused, until the device's clock is known.",
+    ),
+    key(
+        "ingest.gate.max_lead_secs",
+        Kind::Whole(0, 31_536_000),
+        Is("93600"),
+        "The most a device's clock may be ahead and still be corrected.",
+    ),
+    key(
+        "ingest.gate.max_speed_mps",
+        Kind::Number(5.0, 150.0),
+        Is("45.0"),
+        "The fastest anything drives, metres a second.",
+    ),
+    key("ingest.gate.slack_m", Kind::Number(0.0, 5000.0), Is("150.0"), "How far a standing receiver wanders, metres."),
+    key(
+        "ingest.gate.jump_m",
+        Kind::Number(100.0, 100_000.0),
+        Is("2000.0"),
+        "An impossible move longer than this is a jump, metres.",
+    ),
+    key(
+        "ingest.gate.margin_m",
+        Kind::Number(0.0, 1_000_000.0),
+        Is("30000.0"),
+        "How far outside the feed's stops a vehicle may be, metres.",
+    ),
+    key(
+        "ingest.gate.readmit",
+        Kind::Whole(2, 100),
+        Is("3"),
+        "How many fixes that agree with each other are believed after all.",
+    ),
+    key("ingest.limits.connections", Kind::Whole(1, 1_000_000), Is("20000"), "Connections open at once, a listener."),
+    key(
+        "ingest.limits.login_bytes",
+        Kind::Whole(64, 65_536),
+        Is("1024"),
+        "Bytes a connection may send before it says who it is.",
+    ),
+    key("ingest.limits.login_secs", Kind::Whole(1, 3600), Is("15"), "Seconds it may take to say so."),
+    key("ingest.limits.idle_secs", Kind::Whole(10, 86_400), Is("900"), "Seconds a connection may be silent."),
+    key(
+        "ingest.limits.takeover_secs",
+        Kind::Whole(1, 86_400),
+        Is("60"),
+        "Seconds a device's connection must have been silent before another address may take its place.",
+    ),
+    key(
+        "ingest.limits.unacknowledged",
+        Kind::Whole(1, 65_536),
+        Is("64"),
+        "Messages of a connection that may wait for the disk.",
+    ),
+    key("predict.horizon_secs", Kind::Whole(300, 14_400), Is("3600"), "How far ahead."),
+    key(
+        "predict.minimum_layover_secs",
+        Kind::Whole(0, 3600),
+        Is("60"),
+        "The least time between two trips of one vehicle.",
+    ),
+    key(
+        "log.level",
+        Kind::Text,
+        Is("warn"),
+        "error, warn, info, debug, trace, or a filter such as \"info,sqlx=warn\". RUST_LOG wins.",
+    ),
+    key("log.format", Kind::OneOf(&["text", "json"]), Is("text"), "text for a person, json for a log collector."),
+];
+
+/// The key at this path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|k| k.path == path)
+}
+
+/// The whole configuration with its defaults, commented.
+#[must_use]
+pub fn template() -> String {
+    let mut out = String::from(
+        "# Configuration of zupynka. Values are the defaults; what must be set comes first.\n\
+         # Check a file with:  zupynka check --config zupynka.toml\n",
+    );
+    for (section, about) in SECTIONS {
+        let keys: Vec<&Key> =
+            KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == section)).collect();
+        let off = keys.iter().all(|k| matches!(k.default, Off(_)));
+        let mark = if off { "# " } else { "" };
+        let _infallible = write!(out, "\n# {about}\n{mark}[{section}]\n");
+        for k in keys {
+            let name = k.path.rsplit('.').next().unwrap_or(k.path);
+            let (lead, value) = match k.default {
+                Needed(v) | Is(v) => ("", v),
+                Off(v) => ("# ", v),
+            };
+            let quoted = match k.kind {
+                Kind::Bool | Kind::Whole(..) | Kind::Number(..) => value.to_owned(),
+                _ => format!("\"{value}\""),
+            };
+            let _infallible = write!(out, "# {} Allowed: {}.\n{lead}{name} = {quoted}\n", k.about, k.kind.allowed());
+        }
+    }
+    out
+}

@@ -1,0 +1,223 @@
+//! The configuration of `zupynka serve`: one TOML file. What each key means, may be and defaults to
+//! stands once, in [`keys`]; the template is printed from there and a file is checked against it.
+
+pub mod check;
+pub mod keys;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracker_ingest::config::IngestConfig;
+use transit_model::ids::FeedId;
+
+use crate::logs;
+use check::Fault;
+
+/// A whole configuration.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whose vehicles, by which timetable.
+    pub feed: Feed,
+    /// Where things are kept.
+    #[serde(default)]
+    pub data: Data,
+    /// The web side.
+    #[serde(default)]
+    pub http: Http,
+    /// The trackers' side; its `feed` and `data_dir` are taken from the sections above.
+    #[serde(default)]
+    pub ingest: IngestConfig,
+    /// Predictions.
+    #[serde(default)]
+    pub predict: Predict,
+    /// Logs.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// `[feed]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// Its short name.
+    pub id: FeedId,
+    /// The GTFS feed.
+    pub gtfs: PathBuf,
+}
+
+/// `[data]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// The folder of both databases.
+    pub dir: PathBuf,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("zupynka-data") }
+    }
+}
+
+/// `[http]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Pages, boards, queries, streams, metrics.
+    pub listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)) }
+    }
+}
+
+/// `[predict]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Predict {
+    /// How far ahead, seconds.
+    pub horizon_secs: u32,
+    /// The least time between two trips of a block, seconds.
+    pub minimum_layover_secs: u32,
+}
+
+impl Default for Predict {
+    fn default() -> Self {
+        Self { horizon_secs: 3600, minimum_layover_secs: 60 }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// A `tracing` filter.
+    pub level: String,
+    /// For whom.
+    pub format: logs::Format,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "warn".to_owned(), format: logs::Format::Text }
+    }
+}
+
+/// A configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not right.
+    #[error("the configuration {path} has {} fault(s):{}", faults.len(), list(faults))]
+    Faults {
+        /// Which.
+        path: String,
+        /// Every fault in it.
+        faults: Vec<Fault>,
+    },
+}
+
+fn list(faults: &[Fault]) -> String {
+    faults.iter().map(|f| format!("\n  {f}")).collect()
+}
+
+impl Config {
+    /// Reads a file and checks all of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or anything in it is not right: every fault is named.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name.clone(), source })?;
+        Self::parse(&text).map_err(|faults| ConfigError::Faults { path: name, faults })
+    }
+
+    /// Reads a text and checks all of it.
+    ///
+    /// # Errors
+    /// Every fault in it, by line.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        let faults = check::faults(text);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut config: Self = toml::from_str(text).map_err(|e| vec![check::of_serde(text, &e)])?;
+        config.ingest.feed = config.feed.id.clone();
+        config.ingest.data_dir.clone_from(&config.data.dir);
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_the_defaults_and_says_every_key() {
+        let template = keys::template();
+        let config = Config::parse(&template).unwrap();
+        assert_eq!(config.http, Http::default());
+        assert_eq!(config.predict, Predict::default());
+        assert_eq!(config.log, Log::default());
+        assert_eq!(config.ingest.gate, IngestConfig::default().gate);
+        assert_eq!(config.ingest.limits, IngestConfig::default().limits);
+        // Whatever serde can write, the table of keys knows, so no key can be forgotten in it.
+        let written = toml::Value::try_from(&config).unwrap();
+        let mut unknown = Vec::new();
+        walk(&written, String::new(), &mut unknown);
+        let inner = ["ingest.feed", "ingest.data_dir"];
+        unknown.retain(|k| !inner.contains(&k.as_str()));
+        assert!(unknown.is_empty(), "keys without a row in the table: {unknown:?}");
+    }
+
+    fn walk(v: &toml::Value, at: String, unknown: &mut Vec<String>) {
+        match v {
+            toml::Value::Table(t) => {
+                for (k, v) in t {
+                    let path = if at.is_empty() { k.clone() } else { format!("{at}.{k}") };
+                    walk(v, path, unknown);
+                }
+            }
+            _ if keys::find(&at).is_none() => unknown.push(at),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named_with_line_key_value_and_what_is_allowed() {
+        let text = "[feed]\nid = \"Слов'янськ\"\ngtfs = \"f.zip\"\n[http]\nlisten = 8080\n[predict]\nhorizont_secs = 10\nminimum_layover_secs = 99999\n[boards]\nx = 1\n";
+        let faults = Config::parse(text).unwrap_err();
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let joined = said.join("\n");
+        assert_eq!(faults.len(), 5, "{joined}");
+        assert!(joined.contains("line 2: feed.id = \"Слов'янськ\""), "{joined}");
+        assert!(joined.contains("line 5: http.listen = 8080: an address and port"), "{joined}");
+        assert!(
+            joined.contains("line 7: predict.horizont_secs is not a key; did you mean predict.horizon_secs?"),
+            "{joined}"
+        );
+        assert!(joined.contains("line 8: predict.minimum_layover_secs = 99999: a whole number, 0 to 3600"), "{joined}");
+        assert!(joined.contains("line 9: boards is not a section"), "{joined}");
+    }
+
+    #[test]
+    fn what_is_needed_and_missing_is_named_and_broken_toml_has_its_line() {
+        let said = |text: &str| Config::parse(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let missing = said("[http]\n");
+        assert!(missing.iter().any(|f| f.contains("feed.id is missing")), "{missing:?}");
+        assert!(missing.iter().any(|f| f.contains("feed.gtfs is missing")), "{missing:?}");
+        let broken = said("[feed]\nid = \n");
+        assert!(broken.iter().any(|f| f.contains("line 2")), "{broken:?}");
+    }
+}
