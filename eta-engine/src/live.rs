@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use transit_model::clock::{SharedClock, Stopwatch};
-use transit_model::dispatch::Concern;
 use transit_model::fix::Fix;
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
 use crate::engine::Engine;
@@ -30,8 +30,8 @@ const SAVE: Duration = Duration::from_secs(60);
 const BATCH: usize = 8192;
 /// How many writes wait for the store.
 const WRITES: usize = 64;
-/// Concerns from outside the engine: taken with every world.
-pub type OtherConcerns = Arc<dyn Fn() -> Vec<Concern> + Send + Sync>;
+/// The vehicles that have no timetable, asked every few seconds: the registry may change.
+pub type Machinery = Arc<dyn Fn() -> Vec<VehicleId> + Send + Sync>;
 
 /// What the running engine is given.
 pub struct Parts {
@@ -45,8 +45,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Takes each world.
     pub publish: Arc<dyn Fn(World) + Send + Sync>,
-    /// What ingest has to say to a dispatcher.
-    pub other_concerns: OtherConcerns,
+    /// Which vehicles are municipal machines.
+    pub machinery: Machinery,
     /// Counters.
     pub metrics: EngineMetrics,
     /// Ends it all.
@@ -116,6 +116,7 @@ fn publish(p: &mut Parts, state: &mut State) {
     if state.predicted.is_none_or(|at| now.secs_since(at) >= REPREDICT) {
         state.predicted = Some(now);
         state.touched.clear();
+        p.engine.set_machinery((p.machinery)());
         p.engine.predict_all(now);
     } else if state.dirty {
         state.touched.sort_unstable();
@@ -127,13 +128,7 @@ fn publish(p: &mut Parts, state: &mut State) {
         return;
     }
     state.dirty = false;
-    let mut world = p.engine.world(now, true);
-    let others = (p.other_concerns)();
-    if !others.is_empty() {
-        let mut all: Vec<Concern> = world.concerns.iter().cloned().chain(others).collect();
-        all.sort_by(|a, b| (a.level, &a.key).cmp(&(b.level, &b.key)));
-        world.concerns = all.into();
-    }
+    let world = p.engine.world(now, true);
     let counts = p.engine.counts();
     p.metrics.count(state.counts, counts);
     state.counts = counts;
@@ -235,9 +230,9 @@ mod tests {
     use transit_model::timetable::LinkKey;
 
     use super::*;
+    use crate::auth::TokenRow;
     use crate::engine::Model;
     use crate::learning::links::{DayKind, When};
-    use crate::store::TokenRecord;
 
     /// A disk that is full until it is not.
     #[derive(Default)]
@@ -266,10 +261,10 @@ mod tests {
         async fn stop_events_of(&self, _: ServiceDate) -> Result<Vec<StopEventRow>, StoreError> {
             Ok(Vec::new())
         }
-        async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
             Ok(Vec::new())
         }
-        async fn put_token(&self, _: &TokenRecord) -> Result<(), StoreError> {
+        async fn put_token(&self, _: &TokenRow) -> Result<(), StoreError> {
             Ok(())
         }
     }

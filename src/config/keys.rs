@@ -98,6 +98,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("data.dir", Kind::Path, Is("zupynka-data"), "Made when it is not there."),
     key("http.listen", Kind::Socket, Is("0.0.0.0:8080"), "Where to listen."),
+    key(
+        "http.trust_proxy",
+        Kind::Bool,
+        Is("false"),
+        "Whether a proxy in front sets X-Forwarded-For. On without one, anybody may pretend to be anybody.",
+    ),
     key("ingest.retention_days", Kind::Whole(1, 3650), Is("30"), "Days that fixes are kept."),
     key(
         "ingest.accept_unknown",

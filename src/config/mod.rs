@@ -67,11 +67,13 @@ impl Default for Data {
 pub struct Http {
     /// Pages, boards, queries, streams, metrics.
     pub listen: SocketAddr,
+    /// A proxy in front says who the client is.
+    pub trust_proxy: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)) }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)), trust_proxy: false }
     }
 }
 

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{LinkKey, Timetable};
 
+use crate::auth::TokenRow;
 use crate::engine::Model;
 use crate::engine::run::StopEvent;
 use crate::learning::calibration::Calibration;
@@ -77,21 +78,6 @@ impl StopEventRow {
     }
 }
 
-/// A token as it is kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TokenRecord {
-    /// SHA-256 of the token's text.
-    pub hash: [u8; 32],
-    /// `tracker`, `display`, `validator`, `dispatcher` or `admin`.
-    pub role: String,
-    /// Whose it is, for people.
-    pub name: String,
-    /// After this it is worth nothing.
-    pub expires_at: Option<UnixMs>,
-    /// It was taken back.
-    pub revoked: bool,
-}
-
 /// The part of the model that has changed since it was last saved.
 #[derive(Clone, Debug)]
 pub struct ModelUpdate {
@@ -130,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
     /// The stop events of a service day, by trip and sequence.
     async fn stop_events_of(&self, date: ServiceDate) -> Result<Vec<StopEventRow>, StoreError>;
     /// Every token, revoked ones too.
-    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
     /// Adds a token or replaces the one of the same hash.
-    async fn put_token(&self, token: &TokenRecord) -> Result<(), StoreError>;
+    async fn put_token(&self, token: &TokenRow) -> Result<(), StoreError>;
 }

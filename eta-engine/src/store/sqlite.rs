@@ -13,7 +13,8 @@ use sqlx::{Row as _, Sqlite, Transaction};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::LinkKey;
 
-use super::{ModelUpdate, StopEventRow, Store, StoreError, TokenRecord};
+use super::{ModelUpdate, StopEventRow, Store, StoreError};
+use crate::auth::{TokenHash, TokenRow};
 use crate::engine::Model;
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
@@ -195,31 +196,31 @@ impl Store for SqliteStore {
             .collect()
     }
 
-    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         let rows = sqlx::query("SELECT hash, role, name, expires_at, revoked FROM tokens ORDER BY name, hash")
             .fetch_all(&self.pool)
             .await?;
         rows.into_iter()
             .map(|r| {
-                let hash: Vec<u8> = r.try_get(0)?;
+                let (hash, role): (Vec<u8>, String) = (r.try_get(0)?, r.try_get(1)?);
                 let hash = hash.try_into().map_err(|_| sqlx::Error::Decode("a token's hash is not 32 bytes".into()))?;
-                Ok(TokenRecord {
-                    hash,
-                    role: r.try_get(1)?,
+                Ok(TokenRow {
+                    hash: TokenHash(hash),
+                    role: role.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?,
                     name: r.try_get(2)?,
-                    expires_at: r.try_get::<Option<i64>, _>(3)?.map(UnixMs),
+                    expires: r.try_get::<Option<i64>, _>(3)?.map(UnixMs),
                     revoked: r.try_get(4)?,
                 })
             })
             .collect()
     }
 
-    async fn put_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
+    async fn put_token(&self, token: &TokenRow) -> Result<(), StoreError> {
         sqlx::query("INSERT OR REPLACE INTO tokens (hash, role, name, expires_at, revoked) VALUES (?, ?, ?, ?, ?)")
-            .bind(token.hash.as_slice())
-            .bind(&token.role)
+            .bind(token.hash.0.as_slice())
+            .bind(token.role.name())
             .bind(&token.name)
-            .bind(token.expires_at.map(|t| t.0))
+            .bind(token.expires.map(|t| t.0))
             .bind(token.revoked)
             .execute(&self.pool)
             .await?;

@@ -4,7 +4,8 @@ use transit_model::time::UnixMs;
 use transit_model::timetable::LinkKey;
 
 use super::sqlite::SqliteStore;
-use super::{ModelUpdate, StopEventRow, Store, TokenRecord};
+use super::{ModelUpdate, StopEventRow, Store};
+use crate::auth::{self, Role};
 use crate::engine::Model;
 use crate::learning::calibration::Doing;
 use crate::learning::links::{DayKind, When};
@@ -75,10 +76,7 @@ async fn stop_events_are_kept_once() {
 async fn tokens_are_kept_by_hash() {
     let dir = tempfile::tempdir().unwrap();
     let store = sqlite(&dir).await;
-    let mut token =
-        TokenRecord {
-            hash: [9; 32], role: "dispatcher".into(), name: "Оля".into(), expires_at: None, revoked: false
-        };
+    let (_, mut token) = auth::issue([9; 32], Role::Dispatcher, "Оля", Some(UnixMs(5)));
     store.put_token(&token).await.unwrap();
     token.revoked = true;
     store.put_token(&token).await.unwrap();
