@@ -29,6 +29,15 @@ impl Lang {
         }
     }
 
+    /// The one it is switched to.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Uk => Self::En,
+            Self::En => Self::Uk,
+        }
+    }
+
     /// `uk` or `en`.
     #[must_use]
     pub const fn code(self) -> &'static str {
