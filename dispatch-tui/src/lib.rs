@@ -55,7 +55,7 @@ pub mod words;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "dispatch-tui", version)]
 pub struct Args {
-    /// The server, as http://host:8080 or https://city.example
+    /// Address of the server; https and a path under a host work too
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     pub server: String,
     /// File with the dispatcher's token

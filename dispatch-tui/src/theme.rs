@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 pub(crate) const PLAIN: Style = Style::new();
 pub(crate) const BAND: Style = Style::new().add_modifier(Modifier::REVERSED);
 pub(crate) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
-pub(crate) const FAINT: Style = Style::new().fg(Color::DarkGray);
+pub(crate) const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
 pub(crate) const HEAD: Style = Style::new().fg(Color::Gray).add_modifier(Modifier::UNDERLINED);
 pub(crate) const GOOD: Style = Style::new().fg(Color::Green);
 pub(crate) const WARN: Style = Style::new().fg(Color::Yellow);
@@ -23,4 +23,5 @@ pub(crate) const fn level(level: u8) -> Style {
 }
 
 /// Over data that are the last known: no colour of theirs may look like news.
-pub(crate) const OLD: Style = Style::new().fg(Color::DarkGray).bg(Color::Reset).remove_modifier(Modifier::BOLD);
+pub(crate) const OLD: Style =
+    Style::new().fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::DIM).remove_modifier(Modifier::BOLD);

@@ -31,8 +31,7 @@ words! {
     CONNECTING = "З’єднуємося з сервером", "Connecting to the server";
     NEVER = "Немає зв’язку з сервером, пробуємо далі", "No connection to the server, still trying";
     LOST = "НЕМАЄ ЗВ’ЯЗКУ", "NO CONNECTION";
-    LAST_KNOWN = "показано останнє відоме", "showing the last known";
-    OLD = "ЗАСТАРІЛЕ", "OLD";
+    LAST_KNOWN = "ЗАСТАРІЛЕ: показано останнє відоме", "OLD: showing the last known";
 
     NOW = "ТЕРМІНОВО", "NOW";
     SOON = "УВАГА", "SOON";

@@ -60,7 +60,7 @@ pub enum Output {
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stop-display", version)]
 pub struct Args {
-    /// The server, as http://host:8080 or https://city.example
+    /// Address of the server; https and a path under a host work too
     #[arg(long, value_name = "URL", default_value = "http://localhost:8080")]
     pub server: String,
     /// The stop: its stop_id in the feed

@@ -59,12 +59,6 @@ pub(super) fn lost(frame: &mut Frame<'_>, banner: Rect, body: Rect, lang: Lang, 
     let line = Line::styled(left(&text, usize::from(banner.width)), theme::ALARM);
     lines(frame, banner, vec![line]);
     frame.buffer_mut().set_style(body, theme::OLD);
-    let mark = format!(" {} ", words::OLD.of(lang));
-    let cells = u16::try_from(width(&mark)).unwrap_or(0);
-    if body.height > 0 && body.width > cells {
-        let corner = Rect { x: body.right() - cells, y: body.bottom() - 1, width: cells, height: 1 };
-        lines(frame, corner, vec![Line::styled(mark, theme::ALARM)]);
-    }
 }
 
 /// Nothing has come yet.

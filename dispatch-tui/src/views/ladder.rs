@@ -298,7 +298,9 @@ impl Rail<'_> {
         let mut marks: Vec<(String, Style)> = here.iter().map(|p| self.mark(p.vehicle, arrow)).collect();
         marks.extend(mine().filter_map(|p| {
             let wanted = self.line_of(on_rail(self.rail, p.vehicle.scheduled_place.as_ref()?)?, rows);
-            let elsewhere = wanted == line && self.line_of(p.at, rows) != line;
+            // One that keeps its timetable has no ghost: brackets are for what should be elsewhere.
+            let strays = p.vehicle.delay.is_none_or(|d| d.abs() >= 60);
+            let elsewhere = strays && wanted == line && self.line_of(p.at, rows) != line;
             elsewhere.then(|| (format!("({})", harmless(&p.vehicle.id)), theme::FAINT))
         }));
         let mut spans = Vec::new();
