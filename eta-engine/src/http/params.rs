@@ -43,7 +43,12 @@ impl Params {
     ///
     /// # Errors
     /// When `read` gives nothing for the value; `allowed` says what would be right.
-    pub fn read<T>(&self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    pub fn read<T>(
+        &self,
+        name: &str,
+        allowed: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
         read(value).map(Some).ok_or_else(|| Problem::bad_value(name, value, allowed))
     }

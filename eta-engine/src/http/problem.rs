@@ -6,8 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// An answer that is not the one asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem(Box<Body>);
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Problem {
+struct Body {
     /// A name of the kind of problem, for programs: `/problems/unknown-stop`.
     #[serde(rename = "type")]
     kind: &'static str,
@@ -46,14 +49,23 @@ fn echo(value: &str) -> String {
 }
 
 impl Problem {
-    const fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
         let status = status.as_u16();
-        Self { kind, title, status, detail, parameter: None, value: None, allowed: None, retry_after: None }
+        Self(Box::new(Body {
+            kind,
+            title,
+            status,
+            detail,
+            parameter: None,
+            value: None,
+            allowed: None,
+            retry_after: None,
+        }))
     }
 
     fn at(mut self, parameter: &str, value: &str) -> Self {
-        self.parameter = Some(parameter.to_owned());
-        self.value = Some(echo(value));
+        self.0.parameter = Some(parameter.to_owned());
+        self.0.value = Some(echo(value));
         self
     }
 
@@ -70,7 +82,7 @@ impl Problem {
     pub fn bad_value(parameter: &str, value: &str, allowed: &str) -> Self {
         let detail = format!("Parameter `{parameter}` is `{}`; allowed: {allowed}.", echo(value));
         let mut p = Self::new(StatusCode::BAD_REQUEST, "/problems/bad-parameter", "Bad parameter", detail);
-        p.allowed = Some(allowed.to_owned());
+        p.0.allowed = Some(allowed.to_owned());
         p.at(parameter, value)
     }
 
@@ -80,8 +92,8 @@ impl Problem {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let detail = format!("There is no parameter `{}` here; known: {known}.", echo(parameter));
         let mut p = Self::new(StatusCode::BAD_REQUEST, "/problems/unknown-parameter", "Unknown parameter", detail);
-        p.parameter = Some(echo(parameter));
-        p.allowed = Some(known);
+        p.0.parameter = Some(echo(parameter));
+        p.0.allowed = Some(known);
         p
     }
 
@@ -118,7 +130,7 @@ impl Problem {
     pub fn too_many(retry_after: u64) -> Self {
         let detail = format!("Too many requests from this address; ask again in {retry_after} s.");
         let mut p = Self::new(StatusCode::TOO_MANY_REQUESTS, "/problems/too-many", "Too many requests", detail);
-        p.retry_after = Some(retry_after);
+        p.0.retry_after = Some(retry_after);
         p
     }
 
@@ -127,7 +139,7 @@ impl Problem {
     pub fn full(limit: usize) -> Self {
         let detail = format!("All {limit} live connections are taken; ask the board endpoint instead.");
         let mut p = Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/full", "No room", detail);
-        p.retry_after = Some(30);
+        p.0.retry_after = Some(30);
         p
     }
 
@@ -135,6 +147,20 @@ impl Problem {
     #[must_use]
     pub fn not_a_websocket(detail: String) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, "/problems/not-a-websocket", "A WebSocket is needed", detail)
+    }
+
+    /// A body larger than this server takes.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("A body may have {limit} bytes at most.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Body too large", detail)
+    }
+
+    /// No answer in time.
+    #[must_use]
+    pub fn too_slow(within: std::time::Duration) -> Self {
+        let detail = format!("There was no answer within {} s.", within.as_secs());
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "/problems/too-slow", "No answer in time", detail)
     }
 
     /// Our own fault.
@@ -179,9 +205,9 @@ impl Thing {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = self.retry_after.map(HeaderValue::from);
-        let mut response = (status, Json(self)).into_response();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry = self.0.retry_after.map(HeaderValue::from);
+        let mut response = (status, Json(&*self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -50,7 +50,8 @@ pub fn dated<T: Serialize>(world: &World, request: &HeaderMap, keep: Keep, body:
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn etag_of(body: &impl Serialize) -> Answer<HeaderValue> {
-    let bytes = serde_json::to_vec(body).map_err(|e| Problem::internal(format!("the answer cannot be written: {e}")))?;
+    let bytes =
+        serde_json::to_vec(body).map_err(|e| Problem::internal(format!("the answer cannot be written: {e}")))?;
     Ok(etag_of_bytes(&bytes))
 }
 

@@ -1,0 +1,207 @@
+//! The API, described: `/openapi.json`. A test checks that it names exactly the paths there are.
+
+use axum::Json;
+use serde_json::{Value, json};
+
+/// A query parameter: name, what it is, an example.
+type Param = (&'static str, &'static str, &'static str);
+
+struct Described {
+    path: &'static str,
+    summary: &'static str,
+    params: &'static [Param],
+    answer: &'static str,
+    kind: &'static str,
+    role: Option<&'static str>,
+}
+
+const LANG: Param = ("lang", "uk (default) or en", "uk");
+const LIMIT: Param = ("limit", "how many at most", "50");
+const AFTER: Param = ("after", "`next` of the page before", "50");
+const JSON: &str = "application/json";
+const HTML: &str = "text/html";
+
+const fn get(path: &'static str, summary: &'static str, params: &'static [Param], answer: &'static str) -> Described {
+    Described { path, summary, params, answer, kind: JSON, role: None }
+}
+
+const fn page(path: &'static str, summary: &'static str, params: &'static [Param]) -> Described {
+    Described { path, summary, params, answer: "A page.", kind: HTML, role: None }
+}
+
+const ALL: &[Described] = &[
+    page(
+        "/",
+        "Search a stop, stops nearby, list of stops",
+        &[LANG, ("q", "words of a name, or the code on the pole", "вокзал"), AFTER],
+    ),
+    page("/stop/{id}", "A stop's board, for phones", &[LANG]),
+    page(
+        "/board/{id}",
+        "A stop's board, for a kiosk",
+        &[LANG, ("theme", "light, for e-paper and sunny places", "light")],
+    ),
+    Described {
+        kind: "*/*",
+        ..get("/assets/{version}/{file}", "What the pages need", &[], "A style sheet, script or icon.")
+    },
+    get(
+        "/v1/feeds",
+        "The feeds of this server",
+        &[],
+        "{as_of, feeds: [{id, name, version, zone, agencies, stops, routes, trips, first_day, last_day, gtfs}], next}",
+    ),
+    get(
+        "/v1/routes",
+        "Routes, by mode and number",
+        &[LIMIT, AFTER],
+        "{as_of, routes: [{id, name, long_name, mode, colour, text_colour}], next}",
+    ),
+    get(
+        "/v1/routes/{id}",
+        "A route with the stops of its patterns",
+        &[],
+        "{as_of, id, name, …, agency, patterns: [{direction, headsign, trips, stops: [{id, name, stop_sequence, lat, lon, distance_along_m}]}]}",
+    ),
+    get(
+        "/v1/stops",
+        "Stops by name, code or nearness",
+        &[
+            ("q", "words of a name in Ukrainian or Latin letters, or the code on the pole", "вокзал"),
+            ("near", "latitude,longitude in degrees", "48.85,37.61"),
+            ("radius", "metres, 1 to 50000; 1000 unless told", "500"),
+            LIMIT,
+            AFTER,
+        ],
+        "{as_of, stops: [{id, name, code, platform, kind, station_id, lat, lon, wheelchair, routes, towards, distance_m}], next}",
+    ),
+    get(
+        "/v1/stops/{id}",
+        "A stop with its platforms and routes",
+        &[],
+        "{as_of, id, name, …, closed, platforms, calls_by}",
+    ),
+    get(
+        "/v1/stops/{id}/board",
+        "The board now: rows with their label timeline, good until `expires_at`",
+        &[LANG],
+        "A Board.",
+    ),
+    get(
+        "/v1/stops/{id}/live",
+        "WebSocket: a snapshot of the board, then changes; a heartbeat every 15 s",
+        &[LANG, ("after", "`seq` of the last message taken, to resume", "1795354825004")],
+        "101; then text messages {type: snapshot|change|heartbeat, seq, …}.",
+    ),
+    get(
+        "/v1/vehicles",
+        "Vehicles that carry passengers, by id",
+        &[LIMIT, AFTER],
+        "{as_of, vehicles: [{id, phase, lat, lon, bearing, speed, fix_time, seen_at, trip, delay}], next}",
+    ),
+    get(
+        "/v1/vehicles/{id}/trip-context",
+        "For e-ticket validators: the trip a vehicle is on, or was on at a moment of the last 24 hours",
+        &[("at", "RFC 3339 with offset, or unix seconds", "2026-11-22T15:40:25+02:00")],
+        "{as_of, vehicle_id, at, known, reason, trip, stop_now, stop_previous, stop_next, phase, confidence, fix_time, fix_age_s}",
+    ),
+    Described {
+        role: Some("dispatcher"),
+        ..get(
+            "/v1/dispatch",
+            "WebSocket: the dispatcher's picture, at most one message a second",
+            &[("after", "`seq` of the last message taken, to resume", "1795354825004")],
+            "101; then text messages {type: snapshot|change|heartbeat, seq, …}.",
+        )
+    },
+    Described {
+        kind: "application/zip",
+        ..get("/gtfs/{file}", "The static feed in use: /gtfs/{feed}.zip", &[], "A GTFS feed.")
+    },
+    Described {
+        kind: "application/openmetrics-text",
+        ..get("/metrics", "Counters, for Prometheus", &[], "OpenMetrics text.")
+    },
+    get("/healthz", "The process answers", &[], "{as_of, status, world_version, vehicles}"),
+    get("/readyz", "The engine may be believed; 503 while it starts", &[], "{as_of, status, world_version, vehicles}"),
+    get("/openapi.json", "This document", &[], "OpenAPI 3.1."),
+];
+
+fn path_params(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|s| s.strip_prefix('{').and_then(|s| s.strip_suffix('}')))
+}
+
+fn operation(d: &Described) -> Value {
+    let in_path = path_params(d.path)
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_query = d.params.iter().map(|(name, what, example)| {
+        json!({"name": name, "in": "query", "description": what, "schema": {"type": "string"}, "example": example})
+    });
+    let parameters: Vec<Value> = in_path.chain(in_query).collect();
+    let problem = json!({"description": "What is wrong and where.", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
+    let mut operation = json!({
+        "summary": d.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": d.answer, "content": {d.kind: {}}},
+            "default": problem,
+        },
+    });
+    if let (Some(role), Some(o)) = (d.role, operation.as_object_mut()) {
+        o.insert("security".to_owned(), json!([{"bearer": [role]}]));
+    }
+    operation
+}
+
+/// The document.
+#[must_use]
+pub fn description() -> Value {
+    let paths: serde_json::Map<_, _> = ALL.iter().map(|d| (d.path.to_owned(), json!({"get": operation(d)}))).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Zupynka",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Real-time public transport. Reads need no key and are rate-limited; times are RFC 3339 for people and unix milliseconds where a device counts down.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "description": "RFC 9457.",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "parameter": {"type": "string"},
+                        "value": {"type": "string"},
+                        "allowed": {"type": "string"},
+                        "retry_after": {"type": "integer"},
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// `GET /openapi.json`.
+pub async fn document() -> Json<Value> {
+    Json(description())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_described_and_every_description_has_a_path() {
+        let described: std::collections::BTreeSet<_> = ALL.iter().map(|d| d.path).collect();
+        let there: std::collections::BTreeSet<_> = crate::http::table().into_iter().map(|(p, _)| p).collect();
+        assert_eq!(described, there);
+        assert_eq!(ALL.len(), described.len(), "each once");
+    }
+}
