@@ -34,6 +34,8 @@ pub(crate) enum Topic {
     TrackerDay = 10,
     /// The day of a machine.
     Machine = 11,
+    /// The waits of a sender before it tries again.
+    Backoff = 12,
 }
 
 /// A generator for one thing: the topic and two words name it.

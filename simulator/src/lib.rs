@@ -11,10 +11,12 @@
 //! | [`drive`] | how the vehicles of any feed move: the truth |
 //! | [`tracker`] | what the trackers in them see of it, and what they lose |
 //! | [`fleet`] | all of it together: plans by day, fixes in the order a server has them |
+//! | [`send`] | the fleet on the wire, through the trackers' own protocols |
 
 pub mod city;
 pub mod drive;
 pub mod fleet;
+pub mod send;
 pub mod tracker;
 
 mod chance;

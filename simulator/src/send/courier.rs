@@ -1,0 +1,141 @@
+//! One tracker at work: waits for its next fix, sends it, keeps it until it is acknowledged, and
+//! comes back with patience when nobody answers.
+//!
+//! What is not sent yet is not stored anywhere: the fixes of a day are a sequence that can wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracker_ingest::codec::Record;
+use transit_model::backoff::{Backoff, Policy};
+use transit_model::clock::SharedClock;
+use transit_model::fix::Fix;
+use transit_model::time::{ServiceDate, UnixMs};
+
+use super::days::Days;
+use super::stats::Counters;
+use super::wire::{Fault, Wire, record};
+use crate::chance::{Topic, chance, unit, word};
+use crate::tracker::{Tracker, TrackerDay};
+
+/// The server has so long to answer, in real time.
+const ANSWER: Duration = Duration::from_secs(15);
+/// The clock is looked at so often at least, in real time: it may be moved by hand.
+const LOOK: Duration = Duration::from_secs(1);
+/// A fix kept back longer than this was kept back for want of a network, milliseconds.
+const OUTAGE: i64 = 10_000;
+/// A service day's vehicles may be on the road so long before its clock starts, seconds.
+const EARLY: i64 = 3600;
+
+pub(super) struct Courier {
+    pub(super) days: Arc<Days>,
+    pub(super) tracker: Arc<Tracker>,
+    pub(super) wire: Wire,
+    pub(super) clock: SharedClock,
+    pub(super) counters: Arc<Counters>,
+    pub(super) retry: Policy,
+    pub(super) seed: u64,
+    /// What was received before this moment is not sent.
+    pub(super) started: UnixMs,
+}
+
+impl Courier {
+    /// Works until it is told to stop.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        shutdown.clone().run_until_cancelled_owned(self.all_days()).await;
+        self.wire.hang_up();
+    }
+
+    async fn all_days(&mut self) {
+        let timetable = Arc::clone(self.days.fleet().timetable());
+        let reach = timetable.span().1.0.div_euclid(86_400) + 1;
+        let mut date = timetable.zone.date(self.started).plus_days(-reach);
+        loop {
+            wait_until(&self.clock, timetable.zone.day_start(date).plus_secs(-EARLY)).await;
+            self.one_day(date).await;
+            date = date.plus_days(1);
+        }
+    }
+
+    /// Sends what the tracker sees on a service day.
+    async fn one_day(&mut self, date: ServiceDate) {
+        let started = self.started;
+        let Some(plan) = self.days.plan(date).await else { return };
+        let Some(day) = plan.vehicle(&self.tracker.vehicle).filter(|d| d.span().1 >= started.plus_secs(-3600)) else {
+            return;
+        };
+        let fixes = TrackerDay::new(&plan.timetable, &self.tracker, Arc::clone(day));
+        let mut fixes = fixes.skip_while(|f| f.received < started).peekable();
+        while let Some(next) = fixes.peek() {
+            let due = next.received;
+            tokio::select! {
+                () = wait_until(&self.clock, due) => {}
+                fault = self.wire.idle() => {
+                    self.failed(&fault);
+                    continue;
+                }
+            }
+            let now = self.clock.now().max(due);
+            let mut batch: Vec<Fix> = Vec::new();
+            while let Some(fix) = fixes.next_if(|f| f.received <= now && batch.len() < self.wire.most()) {
+                batch.push(fix);
+            }
+            // Whoever comes out of a dead zone comes with a new connection.
+            if batch.first().is_some_and(|f| f.received.0 - f.time.0 > OUTAGE) {
+                self.wire.hang_up();
+            }
+            self.deliver(batch.iter().map(record).collect()).await;
+        }
+        self.wire.hang_up();
+    }
+
+    /// Delivers records, however often it takes.
+    async fn deliver(&mut self, mut records: Vec<Record>) {
+        let mut backoff = Backoff::new(self.retry);
+        let mut rng = chance(self.seed, Topic::Backoff, word(self.tracker.vehicle.as_str()), 0);
+        let mut again = false;
+        while !records.is_empty() {
+            Counters::add(&self.counters.sent, records.len());
+            if again {
+                Counters::add(&self.counters.resent, records.len());
+            }
+            let answer = timeout(ANSWER, self.wire.deliver(&records)).await.unwrap_or(Err(Fault::TimedOut));
+            match answer {
+                Ok(delivered) => {
+                    Counters::add(&self.counters.connections, usize::from(delivered.connected));
+                    Counters::add(&self.counters.acknowledged, delivered.taken);
+                    records.drain(..delivered.taken.min(records.len()));
+                    backoff.reset();
+                }
+                Err(fault) => {
+                    self.failed(&fault);
+                    if matches!(fault, Fault::Unencodable(_)) {
+                        return;
+                    }
+                    again = true;
+                    sleep(backoff.wait(unit(&mut rng))).await;
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, fault: &Fault) {
+        self.counters.fault(fault);
+        self.wire.hang_up();
+        tracing::debug!(vehicle = %self.tracker.vehicle, protocol = %self.tracker.protocol, %fault, "not delivered");
+    }
+}
+
+/// Waits until the clock says so.
+async fn wait_until(clock: &SharedClock, t: UnixMs) {
+    loop {
+        let left = t.0 - clock.now().0;
+        if left <= 0 {
+            return;
+        }
+        let left = clock.real(Duration::from_millis(left.unsigned_abs()));
+        sleep(left.clamp(Duration::from_millis(1), LOOK)).await;
+    }
+}

@@ -1,0 +1,210 @@
+//! The fleet on the wire: every tracker opens its own connection and speaks its own protocol to real
+//! listeners, at the pace of a shared clock.
+//!
+//! One protocol is one file; what a tracker does when nobody answers is the same for all of them and
+//! stands in `courier`. A restart goes on where the vehicles truly are, for where they are hangs on
+//! the clock alone.
+
+mod courier;
+mod days;
+mod mqtt;
+mod osmand;
+mod stats;
+mod teltonika;
+mod wire;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracker_ingest::codec::{DeviceKey, Protocol};
+use transit_model::backoff::Policy;
+use transit_model::clock::SharedClock;
+use transit_model::dispatch::VehicleKind;
+use transit_model::ids::VehicleId;
+use transit_model::time::UnixMs;
+use transit_model::timetable::Timetable;
+
+use crate::city::Machine;
+use crate::drive::Cap;
+use crate::fleet::{Fleet, FleetOptions};
+use crate::tracker::{Split, Tracker};
+use courier::Courier;
+use days::Days;
+use stats::Counters;
+pub use stats::Stats;
+use wire::Wire;
+
+/// How many days ahead the fleet is known: two weeks hold every weekly and fortnightly pattern.
+const KNOWN_DAYS: i32 = 15;
+
+/// Where the listeners are, `host:port`; a protocol without one is not spoken.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Endpoints {
+    /// Teltonika over TCP.
+    pub teltonika: Option<String>,
+    /// OsmAnd over HTTP.
+    pub osmand: Option<String>,
+    /// MQTT: our own endpoint or a broker.
+    pub mqtt: Option<String>,
+}
+
+impl Endpoints {
+    /// The split without the protocols that have no endpoint.
+    fn restrict(&self, split: Split) -> Split {
+        let keep = |weight: u32, endpoint: &Option<String>| if endpoint.is_some() { weight.max(1) } else { 0 };
+        Split {
+            teltonika: keep(split.teltonika, &self.teltonika),
+            osmand: keep(split.osmand, &self.osmand),
+            mqtt: keep(split.mqtt, &self.mqtt),
+        }
+    }
+
+    fn of(&self, protocol: Protocol) -> Option<&str> {
+        match protocol {
+            Protocol::Teltonika => self.teltonika.as_deref(),
+            Protocol::Osmand => self.osmand.as_deref(),
+            Protocol::MqttJson => self.mqtt.as_deref(),
+        }
+    }
+}
+
+/// What to simulate, and whom to tell.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// All chance of the city comes from here.
+    pub seed: u64,
+    /// The tokens of the devices come from here; never from the seed, which anybody may know.
+    pub secret: [u8; 32],
+    /// How many vehicles at most.
+    pub cap: Option<Cap>,
+    /// Vehicles without a timetable.
+    pub machines: Vec<Machine>,
+    /// Where to send.
+    pub endpoints: Endpoints,
+    /// How the trackers divide over the protocols.
+    pub split: Split,
+    /// How long a tracker waits, in real time, before it tries again.
+    pub retry: Policy,
+}
+
+/// A device of the fleet, as a city's registry should know it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SimDevice {
+    /// What it calls itself on the wire.
+    pub device: DeviceKey,
+    /// Its token; Teltonika has none.
+    pub token: Option<String>,
+    /// In which vehicle it is.
+    pub vehicle: VehicleId,
+    /// What that vehicle is.
+    pub kind: VehicleKind,
+    /// What it speaks.
+    pub protocol: Protocol,
+}
+
+/// There is nobody to send to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no endpoint is given: the simulator needs the address of a teltonika, osmand or mqtt listener")]
+pub struct NoEndpoint;
+
+/// A fleet that is ready to go.
+pub struct Simulator {
+    fleet: Arc<Fleet>,
+    options: Options,
+    trackers: Vec<Arc<Tracker>>,
+}
+
+impl Simulator {
+    /// The fleet as it is from `now` on. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When no protocol has an endpoint.
+    pub fn new(timetable: Arc<Timetable>, options: Options, now: UnixMs) -> Result<Self, NoEndpoint> {
+        if options.endpoints == Endpoints::default() {
+            return Err(NoEndpoint);
+        }
+        let today = timetable.zone.date(now);
+        let fleet = Fleet::new(
+            timetable,
+            FleetOptions {
+                seed: options.seed,
+                cap: options.cap,
+                machines: options.machines.clone(),
+                split: options.endpoints.restrict(options.split),
+            },
+        );
+        let trackers = fleet.trackers(today.plus_days(-1), KNOWN_DAYS).into_iter().map(Arc::new).collect();
+        Ok(Self { fleet: Arc::new(fleet), options, trackers })
+    }
+
+    /// Every device that may connect in the next two weeks: to be put on the registry first.
+    #[must_use]
+    pub fn devices(&self) -> Vec<SimDevice> {
+        let device = |t: &Arc<Tracker>| SimDevice {
+            device: t.device.clone(),
+            token: (t.protocol != Protocol::Teltonika).then(|| t.token(self.options.secret)),
+            vehicle: t.vehicle.clone(),
+            kind: t.kind,
+            protocol: t.protocol,
+        };
+        self.trackers.iter().map(device).collect()
+    }
+
+    /// The fleet: its past and future fixes, and the truth about them.
+    #[must_use]
+    pub const fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    /// Sets the fleet going: one task a tracker, until `shutdown` is cancelled. Must be called in a
+    /// tokio runtime.
+    #[must_use]
+    pub fn start(&self, clock: &SharedClock, shutdown: &CancellationToken) -> SimulatorHandle {
+        let counters = Arc::new(Counters::default());
+        let known = self.trackers.iter().map(|t| t.vehicle.clone()).collect();
+        let days = Arc::new(Days::new(Arc::clone(&self.fleet), known, Arc::clone(&counters)));
+        // Devices of one fleet share a pool of connections; each keeps its own open by itself.
+        let http = reqwest::Client::new();
+        let started = clock.now();
+        let tasks = TaskTracker::new();
+        for tracker in &self.trackers {
+            let Some(endpoint) = self.options.endpoints.of(tracker.protocol) else { continue };
+            let token = tracker.token(self.options.secret);
+            let feed = &self.fleet.timetable().feed;
+            let courier = Courier {
+                days: Arc::clone(&days),
+                tracker: Arc::clone(tracker),
+                wire: Wire::to(tracker, endpoint, &token, feed, &http),
+                clock: Arc::clone(clock),
+                counters: Arc::clone(&counters),
+                retry: self.options.retry,
+                seed: self.options.seed,
+                started,
+            };
+            tasks.spawn(courier.run(shutdown.clone()));
+        }
+        tasks.close();
+        SimulatorHandle { counters, tasks }
+    }
+}
+
+/// A fleet on the road.
+#[derive(Clone, Debug)]
+pub struct SimulatorHandle {
+    counters: Arc<Counters>,
+    tasks: TaskTracker,
+}
+
+impl SimulatorHandle {
+    /// What has been sent, acknowledged, refused so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.snapshot()
+    }
+
+    /// Waits until every tracker has closed its connection; cancel the shutdown token first.
+    pub async fn stopped(&self) {
+        self.tasks.wait().await;
+    }
+}
