@@ -72,7 +72,14 @@ impl Fleet {
     /// Every fix received from `from` to before `to`, in the order they are received.
     #[must_use]
     pub fn fixes_between(&self, from: UnixMs, to: UnixMs) -> FixesBetween {
-        FixesBetween::new(Arc::new(self.clone()), from, to)
+        FixesBetween::window(Arc::new(self.clone()), from, to)
+    }
+
+    /// Every fix of the vehicles of service days, from the first to the last, in the order they are
+    /// received.
+    #[must_use]
+    pub fn fixes_of_days(&self, first: ServiceDate, last: ServiceDate) -> FixesBetween {
+        FixesBetween::days(Arc::new(self.clone()), first, last)
     }
 
     /// What every tracker that is on the road on a service day has to say.

@@ -11,12 +11,18 @@
 //! | [`drive`] | how the vehicles of any feed move: the truth |
 //! | [`tracker`] | what the trackers in them see of it, and what they lose |
 //! | [`fleet`] | all of it together: plans by day, fixes in the order a server has them |
+//! | [`corpus`] | days written down: fixes, and what truly happened |
+//! | [`args`] | `zupynka simulate` |
 //! | [`send`] | the fleet on the wire, through the trackers' own protocols |
 
+pub mod args;
 pub mod city;
+pub mod corpus;
 pub mod drive;
 pub mod fleet;
 pub mod send;
 pub mod tracker;
 
 mod chance;
+
+pub use args::{Args, Failure, run};

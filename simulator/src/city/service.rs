@@ -148,14 +148,14 @@ fn ride(way: &Way, kind: Kind, days: Days, departs: i32) -> Vec<i32> {
     times
 }
 
-/// How much longer than at noon of a Sunday.
+/// How much longer than on an empty afternoon.
 fn slowness(days: Days, at: i32) -> f32 {
     match (days, at / HOUR) {
-        (_, ..=5 | 21..) => 0.92,
-        (Days::Weekend, _) => 1.0,
-        (Days::Weekday, 7..9) => 1.2,
-        (Days::Weekday, 16..19) => 1.25,
-        (Days::Weekday, _) => 1.06,
+        (_, ..=5 | 21..) => 0.9,
+        (Days::Weekend, _) => 0.98,
+        (Days::Weekday, 7..9) => 1.13,
+        (Days::Weekday, 16..19) => 1.16,
+        (Days::Weekday, _) => 1.02,
     }
 }
 

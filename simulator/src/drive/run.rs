@@ -1,7 +1,7 @@
 //! One trip of one day, driven: when the vehicle is where, and when it was at each stop.
 
 use rand_chacha::ChaCha8Rng;
-use transit_model::ids::{StopPos, TripIdx};
+use transit_model::ids::{StopIdx, StopPos, TripIdx};
 use transit_model::time::{ServiceTime, UnixMs};
 use transit_model::timetable::{CallTimes, Mode, Timetable};
 
@@ -32,6 +32,15 @@ pub(crate) struct Driven {
     pub(crate) calls: Vec<TrueCall>,
 }
 
+/// What the timetable leaves for a link and the stop after it.
+#[derive(Clone, Copy, Debug)]
+struct Allowed {
+    /// For the ride, seconds.
+    ride: f64,
+    /// How much of the usual dwell has room in it, 0..=1.
+    doors: f64,
+}
+
 /// Spread of one vehicle's ride over one link (deviation of the logarithm).
 const OWN: f64 = 0.09;
 /// The spread of a dwell.
@@ -42,6 +51,8 @@ const NOBODY: f64 = 0.08;
 const SLOW: f64 = 40.0;
 /// Stops whose times lie closer than this are timed together: feeds round to minutes, seconds.
 const ANCHOR: i32 = 100;
+/// Doors take at most so much of what a timetable allows.
+const DOORS_MOST: f64 = 0.4;
 
 /// Who drives, and on what day.
 pub(crate) struct Driver<'a> {
@@ -59,7 +70,8 @@ impl Driver<'_> {
         let pattern = self.tt.pattern_of(trip);
         let times: Vec<CallTimes> = self.tt.times(trip).collect();
         let allowed = self.allowed(trip, &times);
-        let vmax = top_speed(self.tt.route_of(trip).mode);
+        let mode = self.tt.route_of(trip).mode;
+        let (vmax, exposed) = (top_speed(mode), exposure(mode));
         let mut driven = Driven { knots: Vec::new(), calls: Vec::new() };
         let planned = times.first().map(|c| self.seconds(c.departure)).unwrap_or_default();
         // Most leave within half a minute, a few are held up longer; nobody leaves before time.
@@ -74,14 +86,15 @@ impl Driver<'_> {
         for (n, (((call, planned), allowed), link)) in (1..).zip(stops) {
             let key = self.tt.links.at(*link).key;
             let clock = service_time(now);
-            let lateness = now - self.seconds(planned.departure) + allowed;
-            // Whoever is late hurries, a little.
-            let hurry = 0.06f64.mul_add(-(lateness / 300.0).clamp(0.0, 1.0), 1.0);
+            let lateness = now - self.seconds(planned.departure) + allowed.ride;
+            // Whoever is late hurries, whoever is very late more.
+            let hurry = 1.0 - 0.1 * (lateness / 300.0).clamp(0.0, 1.0) - 0.1 * (lateness / 600.0 - 0.5).clamp(0.0, 1.0);
             let own = (OWN * normal(rng)).exp();
-            let slow = self.traffic.usual(key, clock) * self.traffic.today(key, clock) * self.pace * own * hurry;
-            let lights = self.traffic.lights(key);
+            let streets = self.traffic.usual(key, clock) * self.traffic.today(key, clock) * own;
+            let slow = streets.powf(exposed) * self.pace * hurry;
+            let lights = self.traffic.lights(key).filter(|_| exposed > 0.5);
             let metres = f64::from(call.along - along).max(0.0);
-            let moving = (allowed - lights.map_or(0.0, |l| l.mean())).max(allowed * 0.5) * slow;
+            let moving = (allowed.ride - lights.map_or(0.0, |l| l.mean())).max(allowed.ride * 0.5) * slow;
             let near = SLOW.min(metres / 4.0);
             // The ends of a link are run at half speed: as if it were so much longer.
             let moving = moving.max((metres + 2.0 * near) / vmax).max(1.0);
@@ -90,7 +103,7 @@ impl Driver<'_> {
             along = call.along;
             let arrival = now;
             if n < last {
-                now += self.stand(call.stop, planned, arrival, rng);
+                now += self.stand(call.stop, planned, arrival, allowed.doors, rng);
                 driven.mark(self.at(now), along);
             }
             driven.calls.push(TrueCall { arrival: self.at(arrival), departure: self.at(now) });
@@ -98,8 +111,8 @@ impl Driver<'_> {
         driven
     }
 
-    /// Seconds the timetable leaves for the ride over each link, doors and minute rounding taken out.
-    fn allowed(&self, trip: TripIdx, times: &[CallTimes]) -> Vec<f64> {
+    /// What the timetable leaves for each link and the stop after it, minute rounding taken out.
+    fn allowed(&self, trip: TripIdx, times: &[CallTimes]) -> Vec<Allowed> {
         let pattern = self.tt.pattern_of(trip);
         let mut allowed = Vec::with_capacity(times.len());
         let mut from = 0;
@@ -116,14 +129,18 @@ impl Driver<'_> {
             let end = times.get(to).copied().unwrap_or_default();
             let calls = pattern.calls.get(from..=to).unwrap_or_default();
             let metres = calls.last().map_or(0.0, |c| c.along) - calls.first().map_or(0.0, |c| c.along);
-            let inner = calls.get(1..calls.len().saturating_sub(1)).unwrap_or_default();
-            let doors: f64 = inner.iter().map(|c| self.traffic.dwell(c.stop, start.departure)).sum();
+            // Where the timetable lets a vehicle stand at the end, that is not part of the ride.
+            let stands = (end.departure - end.arrival).0 > 0 || to + 1 == times.len();
+            let stops = calls.get(1..calls.len().saturating_sub(usize::from(stands)).max(1)).unwrap_or_default();
+            let doors: f64 = stops.iter().map(|c| self.traffic.dwell(c.stop, start.departure)).sum();
             let whole = f64::from((end.arrival - start.departure).0.max(1));
-            let riding = (whole - doors).max(whole * 0.55);
+            let doors_take = doors.min(whole * DOORS_MOST);
+            let doors_factor = if doors > 0.0 { doors_take / doors } else { 1.0 };
+            let riding = whole - doors_take;
             for pair in calls.windows(2) {
                 let [a, b] = pair else { continue };
                 let share = if metres > 1.0 { (b.along - a.along) / metres } else { 1.0 / (to - from).max(1) as f32 };
-                allowed.push(riding * f64::from(share));
+                allowed.push(Allowed { ride: riding * f64::from(share), doors: doors_factor });
             }
             from = to;
         }
@@ -163,11 +180,13 @@ impl Driver<'_> {
         start + moving + wait
     }
 
-    /// How long the vehicle stands at a stop, seconds.
-    fn stand(&self, stop: transit_model::ids::StopIdx, planned: &CallTimes, now: f64, rng: &mut ChaCha8Rng) -> f64 {
+    /// How long the vehicle stands at a stop, seconds; `quick` is how much of the usual time the
+    /// timetable leaves for doors.
+    fn stand(&self, stop: StopIdx, planned: &CallTimes, now: f64, quick: f64, rng: &mut ChaCha8Rng) -> f64 {
         let empty = unit(rng) < NOBODY;
-        let doors = self.traffic.dwell(stop, service_time(now)) * (DWELL * normal(rng) - DWELL * DWELL / 2.0).exp();
-        let doors = if empty { 0.0 } else { doors.clamp(4.0, 120.0) };
+        let usual = self.traffic.dwell(stop, service_time(now)) * quick;
+        let doors = (usual * (DWELL * normal(rng) - DWELL * DWELL / 2.0).exp()).clamp(3.0, 120.0);
+        let doors = if empty { 0.0 } else { doors };
         // Drivers who are more than a minute early wait at a stop that has a time, most of them.
         let early = self.seconds(planned.departure) - now;
         let waits = planned.timepoint && early > 60.0 && unit(rng) < 0.75;
@@ -214,5 +233,14 @@ const fn top_speed(mode: Mode) -> f64 {
         Mode::Bus | Mode::Trolleybus | Mode::Tram => 16.0,
         Mode::Cable | Mode::Ferry => 12.0,
         Mode::Metro | Mode::Rail => 38.0,
+    }
+}
+
+/// How much of the streets' traffic a mode feels, as an exponent on what it costs.
+const fn exposure(mode: Mode) -> f64 {
+    match mode {
+        Mode::Bus | Mode::Trolleybus => 1.0,
+        Mode::Tram => 0.7,
+        Mode::Cable | Mode::Ferry | Mode::Metro | Mode::Rail => 0.2,
     }
 }

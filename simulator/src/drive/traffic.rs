@@ -19,9 +19,9 @@ const MINUTES: f64 = 0.11;
 /// How long that lasts, seconds.
 const SPELL: f64 = 420.0;
 /// Without rush a ride takes so much of what the timetable allows.
-const CALM: f64 = 0.93;
+const CALM: f64 = 0.97;
 /// How much a full rush adds on an average link.
-const RUSH: f64 = 0.2;
+const RUSH: f64 = 0.18;
 
 /// The traffic of one service day.
 #[derive(Clone, Copy, Debug)]

@@ -105,8 +105,18 @@ const BEFORE: (f64, f64) = (300.0, 720.0);
 const AFTER: (f64, f64) = (120.0, 360.0);
 /// A driver takes so much rest where the timetable allows it, seconds.
 const REST: i32 = 120;
-/// How fast a vehicle moves without passengers, m/s.
-const EMPTY: f32 = 7.0;
+/// How fast a vehicle moves without passengers when it has time, and when it has none, m/s.
+const EMPTY: (f32, f32) = (7.0, 16.0);
+/// It stands so long before it moves on to where its next trip starts, milliseconds.
+const SETTLE: i64 = 20_000;
+
+/// Where a vehicle came to stand, and when.
+struct Stood {
+    path: Path,
+    along: f32,
+    since: UnixMs,
+    trip: TripIdx,
+}
 
 impl VehicleDay {
     /// Drives a duty. `None` for a duty without trips.
@@ -123,28 +133,18 @@ impl VehicleDay {
         let mut legs: Vec<Leg> = Vec::new();
         let mut ready =
             tt.zone.at(date, tt.starts(first)).0 - UnixMs::from_secs_f64(between(&mut rng, BEFORE.0, BEFORE.1)).0;
-        let mut stood: Option<(Path, f32, UnixMs)> = None;
-        for (n, trip) in duty.trips.iter().enumerate() {
+        let mut stood: Option<Stood> = None;
+        for trip in &duty.trips {
             let path = Path::Shape(tt.pattern_of(*trip).shape);
             let start = tt.pattern_of(*trip).calls.first().map_or(0.0, |c| c.along);
             let mut here = UnixMs(ready);
-            if let Some((path_before, along, since)) = stood.take() {
-                let line = Polyline::new([point(tt, &path_before, along), point(tt, &path, start)]);
-                let length = line.length();
-                if length > 0.5 {
-                    let moves = UnixMs(since.0 + 20_000);
-                    here = UnixMs(moves.0 + UnixMs::from_secs_f64(f64::from((length / EMPTY).max(4.0))).0);
-                    legs.push(Leg::stand(path_before, along, since, moves, Phase::Layover));
-                    let knots = vec![Knot { at: moves, along: 0.0 }, Knot { at: here, along: length }];
-                    let phase = if length > 100.0 { Phase::Deadhead } else { Phase::Layover };
-                    legs.push(Leg { phase, trip: None, path: Path::Line(Arc::new(line)), knots, calls: Vec::new() });
-                } else {
-                    here = since;
-                }
-                let before = duty.trips.get(n.wrapping_sub(1)).copied().unwrap_or(*trip);
-                let planned = (tt.starts(*trip) - tt.ends(before)).0.max(0);
+            if let Some(stood) = stood.take() {
+                let planned = (tt.starts(*trip) - tt.ends(stood.trip)).0.max(0);
                 let rest = (planned * 3 / 5).clamp(10, REST);
-                ready = here.0.max(since.plus_secs(i64::from(rest)).0);
+                let due = tt.zone.at(date, tt.starts(*trip));
+                let rested = stood.since.plus_secs(i64::from(rest));
+                here = move_on(tt, stood, point(tt, &path, start), due, &mut legs);
+                ready = here.max(rested).0;
             }
             let Driven { knots, mut calls } = driver.drive(*trip, UnixMs(ready), &mut rng);
             let leaves = knots.first().map_or(UnixMs(ready), |k| k.at);
@@ -152,11 +152,11 @@ impl VehicleDay {
                 first.arrival = here;
             }
             legs.push(Leg::stand(path.clone(), start, here, leaves, Phase::Layover));
-            let arrived = knots.last().map_or((leaves, start), |k| (k.at, k.along));
-            stood = Some((path.clone(), arrived.1, arrived.0));
+            let (since, along) = knots.last().map_or((leaves, start), |k| (k.at, k.along));
+            stood = Some(Stood { path: path.clone(), along, since, trip: *trip });
             legs.push(Leg { phase: Phase::InProgress, trip: Some(*trip), path, knots, calls });
         }
-        if let Some((path, along, since)) = stood {
+        if let Some(Stood { path, along, since, .. }) = stood {
             let gone = UnixMs(since.0 + UnixMs::from_secs_f64(between(&mut rng, AFTER.0, AFTER.1)).0);
             legs.push(Leg::stand(path, along, since, gone, Phase::AtBase));
         }
@@ -213,6 +213,25 @@ impl VehicleDay {
     fn line<'a>(&'a self, leg: &'a Leg) -> &'a Polyline {
         line_of(&self.tt, &leg.path)
     }
+}
+
+/// Moves a vehicle to where its next trip starts, due at that time; gives when it is there. It goes
+/// straight: no feed says which way vehicles take without passengers.
+fn move_on(tt: &Timetable, stood: Stood, to: Xy, due: UnixMs, legs: &mut Vec<Leg>) -> UnixMs {
+    let line = Polyline::new([point(tt, &stood.path, stood.along), to]);
+    let length = line.length();
+    if length <= 0.5 {
+        return stood.since;
+    }
+    let moves = UnixMs(stood.since.0 + SETTLE);
+    let (calm, pressed) = (f64::from(length / EMPTY.0), f64::from(length / EMPTY.1));
+    let left = UnixMs(due.0 - moves.0).secs_f64();
+    let there = UnixMs(moves.0 + UnixMs::from_secs_f64(calm.min(left).max(pressed).max(4.0)).0);
+    legs.push(Leg::stand(stood.path, stood.along, stood.since, moves, Phase::Layover));
+    let knots = vec![Knot { at: moves, along: 0.0 }, Knot { at: there, along: length }];
+    let phase = if length > 100.0 { Phase::Deadhead } else { Phase::Layover };
+    legs.push(Leg { phase, trip: None, path: Path::Line(Arc::new(line)), knots, calls: Vec::new() });
+    there
 }
 
 fn line_of<'a>(tt: &'a Timetable, path: &'a Path) -> &'a Polyline {

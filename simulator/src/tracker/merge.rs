@@ -14,29 +14,44 @@ use crate::fleet::Fleet;
 /// A vehicle may be on the road so long before its service day's clock starts, seconds.
 const EARLY: i64 = 3600;
 
-/// Every fix received from one moment to before another.
+/// A stream of the fixes of all trackers, in the order of receipt.
 pub struct FixesBetween {
     fleet: Arc<Fleet>,
     from: UnixMs,
     to: UnixMs,
     /// The next service day to be driven, and the moment its first fix may come.
     next_day: (ServiceDate, UnixMs),
+    /// No service day after this one is driven.
+    last_day: ServiceDate,
     sources: Vec<Option<(Fix, TrackerDay)>>,
     queue: BinaryHeap<Reverse<(UnixMs, usize)>>,
 }
 
 impl FixesBetween {
-    pub(crate) fn new(fleet: Arc<Fleet>, from: UnixMs, to: UnixMs) -> Self {
+    /// Every fix received from one moment to before another.
+    pub(crate) fn window(fleet: Arc<Fleet>, from: UnixMs, to: UnixMs) -> Self {
         let zone = &fleet.timetable().zone;
         let reach = fleet.timetable().span().1.0.div_euclid(86_400) + 1;
-        let first = zone.date(from).plus_days(-reach);
+        let (first, last) = (zone.date(from).plus_days(-reach), zone.date(to).plus_days(1));
+        Self::new(fleet, (from, to), (first, last))
+    }
+
+    /// Every fix of the vehicles of these service days, whenever it was received.
+    pub(crate) fn days(fleet: Arc<Fleet>, first: ServiceDate, last: ServiceDate) -> Self {
+        Self::new(fleet, (UnixMs(i64::MIN), UnixMs(i64::MAX)), (first, last))
+    }
+
+    fn new(fleet: Arc<Fleet>, (from, to): (UnixMs, UnixMs), (first, last_day): (ServiceDate, ServiceDate)) -> Self {
         let next_day = (first, starts(&fleet, first));
-        Self { fleet, from, to, next_day, sources: Vec::new(), queue: BinaryHeap::new() }
+        Self { fleet, from, to, next_day, last_day, sources: Vec::new(), queue: BinaryHeap::new() }
     }
 
     /// Drives further days until none of them can hold the next fix.
     fn drive_days(&mut self) {
-        while self.next_day.1 < self.to && self.queue.peek().is_none_or(|Reverse((t, _))| *t >= self.next_day.1) {
+        while self.next_day.0 <= self.last_day
+            && self.next_day.1 < self.to
+            && self.queue.peek().is_none_or(|Reverse((t, _))| *t >= self.next_day.1)
+        {
             if self.queue.is_empty() {
                 self.sources.clear();
             }

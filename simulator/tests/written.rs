@@ -1,0 +1,85 @@
+//! `simulate --fixes --truth`: files that replay and scores read, the same each time.
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use clap::Parser as _;
+use simulator::{Args, Failure, corpus};
+use transit_model::gtfs;
+use transit_model::ids::FeedId;
+
+async fn simulate(args: &[&str]) -> Result<(), Failure> {
+    simulator::run(Args::try_parse_from([&["simulate"], args].concat()).unwrap()).await
+}
+
+fn path(dir: &Path, name: &str) -> String {
+    dir.join(name).display().to_string()
+}
+
+fn rows(file: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_path(file).unwrap();
+    let fields = |r: &csv::StringRecord| r.iter().map(str::to_owned).collect::<Vec<_>>();
+    let header = fields(reader.headers().unwrap());
+    (header, reader.records().map(|r| fields(&r.unwrap())).collect())
+}
+
+#[tokio::test]
+async fn two_days_are_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (feed, fixes, truth) = (path(dir.path(), "f.zip"), path(dir.path(), "f.csv"), path(dir.path(), "t.csv"));
+    let days = ["--day", "20261127", "--days", "2", "--vehicles", "6"];
+    simulate(&[&days[..], &["--write-gtfs", &feed, "--fixes", &fixes, "--truth", &truth]].concat()).await.unwrap();
+
+    let tt = gtfs::load(Path::new(&feed), FeedId::from("city")).unwrap().timetable;
+    let (header, fixes) = rows(&fixes);
+    assert_eq!(header, corpus::FIXES);
+    let received: Vec<i64> = fixes.iter().map(|f| f[2].parse().unwrap()).collect();
+    assert!(received.is_sorted() && fixes.len() > 20_000, "{} fixes", fixes.len());
+    assert!(fixes.iter().all(|f| f[1].parse::<i64>().unwrap() <= f[2].parse().unwrap()));
+    let seen: BTreeSet<&str> = fixes.iter().map(|f| f[0].as_str()).collect();
+
+    let (header, truth) = rows(&truth);
+    assert_eq!(header, corpus::TRUTH);
+    let dates: BTreeSet<&str> = truth.iter().map(|t| t[0].as_str()).collect();
+    assert_eq!(dates, BTreeSet::from(["20261127", "20261128"]));
+    for t in &truth {
+        assert!(tt.trip_by_id(&t[1]).is_some() && seen.contains(t[2].as_str()) && tt.stop_by_id(&t[4]).is_some());
+        assert!(!t[5].is_empty() || !t[6].is_empty());
+    }
+    assert!(truth.len() > 1500, "{} stops", truth.len());
+}
+
+#[tokio::test]
+async fn packed_or_not_the_same_seed_writes_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut texts = Vec::new();
+    for (name, seed) in [("a.csv.gz", "5"), ("b.csv.gz", "5"), ("c.csv.gz", "6")] {
+        let out = path(dir.path(), name);
+        simulate(&["--day", "20261127", "--vehicles", "2", "--fixes", &out, "--seed", seed]).await.unwrap();
+        texts.push(fs::read(out).unwrap());
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert_ne!(texts[0], texts[2]);
+    assert_eq!(texts[0][..2], [0x1f, 0x8b]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = path(dir.path(), "none/f.csv");
+    let feed = path(dir.path(), "f.zip");
+    simulate(&["--write-gtfs", &feed, "--day", "20261127"]).await.unwrap();
+    let out = path(dir.path(), "f.csv");
+    for (args, code, says) in [
+        (vec![], 2, "nothing to do"),
+        (vec!["--day", "20261127", "--fixes", &nowhere], 1, nowhere.as_str()),
+        (vec!["--gtfs", &nowhere, "--day", "20261127", "--fixes", &out], 1, nowhere.as_str()),
+        (vec!["--gtfs", &feed, "--day", "20991231", "--fixes", &out], 1, "its calendar covers 20250101 to 20281231"),
+    ] {
+        let e = simulate(&args).await.unwrap_err();
+        assert_eq!(e.code(), code, "{e}");
+        assert!(e.to_string().contains(says), "{e}");
+    }
+}
