@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracker_ingest::codec::{DeviceKey, Protocol};
+use tracker_ingest::registry::NewDevice;
 use transit_model::backoff::Policy;
 use transit_model::clock::SharedClock;
 use transit_model::dispatch::VehicleKind;
@@ -101,6 +102,14 @@ pub struct SimDevice {
     pub kind: VehicleKind,
     /// What it speaks.
     pub protocol: Protocol,
+}
+
+impl From<SimDevice> for NewDevice {
+    /// As it goes on the registry.
+    fn from(d: SimDevice) -> Self {
+        let label = Some(format!("simulated, {}", d.protocol));
+        Self { key: d.device, vehicle: d.vehicle, kind: d.kind, label, token: d.token }
+    }
 }
 
 /// There is nobody to send to.
