@@ -9,7 +9,8 @@ use transit_model::gtfs::{self, LoadError, Loaded, Report, Severity};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
-use crate::cli::FAILED;
+use crate::cli::{FAILED, USAGE};
+use crate::config::{Config, ConfigError};
 
 /// What a check comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,34 @@ struct Days {
     last: ServiceDate,
     /// The last day is over.
     ended: bool,
+}
+
+/// Checks a configuration and writes every fault: for people, or as one JSON object. The exit code:
+/// 0, or 2 where something is wrong with it.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn check_config(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<u8> {
+    let (error, faults) = match Config::load(path) {
+        Ok(_) => (None, Vec::new()),
+        Err(ConfigError::Faults { faults, .. }) => (None, faults),
+        Err(e @ ConfigError::Read { .. }) => (Some(e.to_string()), Vec::new()),
+    };
+    let good = error.is_none() && faults.is_empty();
+    if json {
+        let answer =
+            serde_json::json!({ "path": path.display().to_string(), "good": good, "error": error, "faults": faults });
+        writeln!(out, "{answer}")?;
+    } else if let Some(error) = error {
+        writeln!(out, "{error}")?;
+    } else if good {
+        writeln!(out, "{}: no faults", path.display())?;
+    } else {
+        for fault in &faults {
+            writeln!(out, "{}: {fault}", path.display())?;
+        }
+    }
+    Ok(if good { 0 } else { USAGE })
 }
 
 /// Checks a feed (zip or folder) and writes what was found: for people, or as one JSON object.

@@ -1,4 +1,10 @@
-//! One command = one file: its arguments, and how it puts the crates together.
+//! One command = one file: its arguments, and how it puts the crates together. Roles that are a
+//! crate of their own (`board`, `dispatch`, `simulate`) bring their arguments with them.
 
 pub mod check;
+pub mod config;
+pub mod decode;
+pub mod demo;
 pub mod replay;
+pub mod serve;
+pub mod token;

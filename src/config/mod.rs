@@ -135,6 +135,19 @@ fn list(faults: &[Fault]) -> String {
 }
 
 impl Config {
+    /// The defaults, for one feed.
+    #[must_use]
+    pub fn of_feed(id: FeedId, gtfs: PathBuf) -> Self {
+        Self {
+            feed: Feed { id: id.clone(), gtfs },
+            data: Data::default(),
+            http: Http::default(),
+            ingest: IngestConfig { feed: id, ..IngestConfig::default() },
+            predict: Predict::default(),
+            log: Log::default(),
+        }
+    }
+
     /// Reads a file and checks all of it.
     ///
     /// # Errors

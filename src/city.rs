@@ -1,0 +1,206 @@
+//! One city in one process: ingest, engine and web side, joined by a channel. `serve` and `demo`
+//! differ in where the feed, the clock and the trackers come from, not in anything here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use eta_engine::auth::{self, Role, TokenBook};
+use eta_engine::engine::{Engine, Model, Settings};
+use eta_engine::http::{self, Published, Setup};
+use eta_engine::live;
+use eta_engine::metrics::EngineMetrics;
+use eta_engine::store::sqlite::SqliteStore;
+use eta_engine::store::{ModelUpdate, Store};
+use eta_engine::world::World;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracker_ingest::gate::Bounds;
+use tracker_ingest::{Ingest, IngestHandle};
+use transit_model::clock::SharedClock;
+use transit_model::dispatch::{Concern, VehicleKind};
+use transit_model::timetable::{StopKind, Timetable};
+
+use crate::config::Config;
+
+/// How much of the journal a restart takes in again, seconds (`docs/decisions/0004-restart.md`).
+const RECOVER: i64 = 3600;
+/// Fixes between ingest and engine: some seconds of the largest fleet.
+const CHANNEL: usize = 65_536;
+/// How often what ingest has to say is looked at, real time.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A city that is about to open.
+pub struct Prepared {
+    config: Config,
+    timetable: Arc<Timetable>,
+    feed_zip: Option<Bytes>,
+    clock: SharedClock,
+    listener: TcpListener,
+    store: Arc<SqliteStore>,
+    /// What was learned so far.
+    pub model: Model,
+}
+
+/// A city that is open.
+pub struct City {
+    /// Where pages, boards and queries are.
+    pub http: SocketAddr,
+    /// The trackers' side.
+    pub ingest: IngestHandle,
+    /// What everybody reads.
+    pub published: Arc<Published>,
+    engine: JoinHandle<()>,
+    web: JoinHandle<std::io::Result<()>>,
+}
+
+impl Prepared {
+    /// Takes the ports and the data folder: whatever is wrong with them is said before anything runs.
+    ///
+    /// # Errors
+    /// When the port is in use, the folder cannot be written, or the store cannot be read.
+    pub async fn open(
+        config: Config,
+        timetable: Arc<Timetable>,
+        feed_zip: Option<Bytes>,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
+        let address = config.http.listen;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (http)"))?;
+        let dir = &config.data.dir;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+        let store = Arc::new(SqliteStore::open(&dir.join("engine.db")).await?);
+        let model = store.load_model().await?;
+        Ok(Self { config, timetable, feed_zip, clock, listener, store, model })
+    }
+
+    /// Saves all of the model, after it was taught something beside the running engine.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn save_model(&mut self) -> anyhow::Result<()> {
+        let update = ModelUpdate::take(&mut self.model);
+        self.store.save_model(&update).await.context("cannot save what was learned")
+    }
+
+    /// Issues a token and keeps its hash; the text is in nobody's hands but the caller's.
+    ///
+    /// # Errors
+    /// When there is no chance to be had, or the store does not take it.
+    pub async fn issue_token(&self, role: Role, name: &str) -> anyhow::Result<String> {
+        let entropy = transit_model::clock::entropy().context("the system gives no random bytes")?;
+        let (text, row) = auth::issue(entropy, role, name, None);
+        self.store.put_token(&row).await.context("cannot keep the token")?;
+        Ok(text)
+    }
+
+    /// Whether a token is good for a role now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_is_good(&self, token: &str, role: Role) -> anyhow::Result<bool> {
+        let book = token_book(&*self.store).await?;
+        Ok(book.role_of(token, self.clock.now()).is_some_and(|r| r.may_act_as(role)))
+    }
+
+    /// Opens the city. `before_trackers` is told where the listeners are, and may put devices on the
+    /// registry before the first fix reaches the engine.
+    ///
+    /// # Errors
+    /// When a tracker port is in use or the journal cannot be read.
+    pub async fn start(self, shutdown: CancellationToken) -> anyhow::Result<City> {
+        let Self { config, timetable, feed_zip, clock, listener, store, model } = self;
+        let settings = Settings {
+            horizon: config.predict.horizon_secs as f32,
+            minimum_layover: config.predict.minimum_layover_secs as f32,
+        };
+        let mut engine = Engine::new(Arc::clone(&timetable), settings, model);
+        let since = clock.now().plus_secs(-RECOVER);
+        let journal = Ingest::recover(&config.ingest, since).await.context("cannot take the journal in")?;
+        let taken = journal.iter().filter(|fix| engine.take(fix).is_ok()).count();
+        tracing::info!(fixes = taken, of = journal.len(), "the journal's last hour is taken in");
+
+        let (fixes_out, fixes) = mpsc::channel(CHANNEL);
+        let bounds = Bounds::around(
+            timetable.stops.iter().filter(|(_, s)| s.kind == StopKind::Platform).map(|(_, s)| (s.lat, s.lon)),
+        );
+        let ingest =
+            Ingest::start(config.ingest.clone(), Arc::clone(&clock), bounds, fixes_out, shutdown.clone()).await?;
+        let mut registry = Registry::default();
+        ingest.register(&mut registry);
+        let metrics = EngineMetrics::register(&mut registry);
+
+        let now = clock.now();
+        let published = Arc::new(Published::new(World::empty(Arc::clone(&timetable), now)));
+        let concerns: Arc<ArcSwap<Vec<Concern>>> = Arc::default();
+        let setup = Setup {
+            published: Arc::clone(&published),
+            clock: Arc::clone(&clock),
+            tokens: Arc::new(ArcSwap::from_pointee(token_book(&*store).await?)),
+            registry,
+            feed_zip,
+            extra_concerns: Arc::clone(&concerns),
+            trust_proxy: config.http.trust_proxy,
+            limits: http::Limits::default(),
+        };
+        let http = listener.local_addr().context("the web side has no address")?;
+        let router = http::router(setup);
+        let web = tokio::spawn(http::serve(listener, router, shutdown.clone().cancelled_owned()));
+        let desk = ingest.desk();
+        let readers = Arc::clone(&published);
+        let engine = live::start(live::Parts {
+            engine,
+            fixes,
+            clock,
+            store,
+            publish: Arc::new(move |world| readers.publish(world)),
+            machinery: Arc::new(move || {
+                let devices = desk.devices();
+                let machines = devices.iter().filter(|d| d.kind == VehicleKind::Machinery);
+                machines.map(|d| d.vehicle.clone()).collect()
+            }),
+            metrics,
+            shutdown: shutdown.clone(),
+        });
+        tokio::spawn(listen_to_ingest(ingest.desk(), concerns, shutdown));
+        Ok(City { http, ingest, published, engine, web })
+    }
+}
+
+impl City {
+    /// Waits until everything has ended, and saved what it had; cancel the shutdown token first.
+    ///
+    /// # Errors
+    /// When the web side failed.
+    pub async fn stopped(self) -> anyhow::Result<()> {
+        self.ingest.stopped().await;
+        self.engine.await.context("the engine did not end well")?;
+        self.web.await.context("the web side did not end well")?.context("the web side failed")
+    }
+}
+
+async fn token_book(store: &dyn Store) -> anyhow::Result<TokenBook> {
+    Ok(TokenBook::new(store.tokens().await.context("cannot read the tokens")?))
+}
+
+async fn listen_to_ingest(desk: tracker_ingest::Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop: CancellationToken) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => {
+                let now = desk.concerns();
+                if **concerns.load() != now {
+                    concerns.store(Arc::new(now));
+                }
+            }
+        }
+    }
+}

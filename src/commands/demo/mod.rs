@@ -1,0 +1,281 @@
+//! `zupynka demo`: a whole city in one process, on embedded defaults. Vehicles are simulated; they
+//! connect over loopback with real tracker protocols to the real listeners, so everything behind the
+//! sockets is what a city would run.
+
+pub mod moment;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use eta_engine::auth::Role;
+use eta_engine::engine::{Engine, Model, Settings};
+use indicatif::{ProgressBar, ProgressStyle};
+use simulator::city::{self, Machine};
+use simulator::drive::Cap;
+use simulator::fleet::{Fleet, FleetOptions};
+use simulator::send::{Endpoints, Options, Simulator};
+use simulator::tracker::Split;
+use tokio_util::sync::CancellationToken;
+use tracker_ingest::NewDevice;
+use transit_model::clock::{Clock as _, ScaledClock, SharedClock, SystemClock};
+use transit_model::gtfs;
+use transit_model::ids::FeedId;
+use transit_model::time::UnixMs;
+use transit_model::timetable::Timetable;
+
+use crate::city::Prepared;
+use crate::cli::Failure;
+use crate::config::Config;
+use moment::{Anchor, Moment};
+
+/// All chance of the demo city comes from here.
+const SEED: u64 = 6100;
+/// How many days the engine has learned from when the demo opens.
+const LEARNED_DAYS: i32 = 3;
+/// How often the learning engine predicts, seconds of clock: enough to know its errors.
+const LEARN_EVERY: i64 = 60;
+/// How often the demo notes where its clock is, real time.
+const NOTE: Duration = Duration::from_secs(2);
+
+/// Arguments of `zupynka demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Show this city's feed (GTFS zip or folder) instead of the demo city.
+    #[arg(long, value_name = "FEED")]
+    gtfs: Option<PathBuf>,
+    /// Drive at most so many vehicles: whole blocks of all routes, the busiest first.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    vehicles: u32,
+    /// Seconds of the city in one of ours.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
+    speed: u32,
+    /// The port of pages and boards.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where the demo keeps what it learns and where it was.
+    #[arg(long, value_name = "DIR", default_value = "zupynka-data")]
+    data: PathBuf,
+}
+
+/// Shows a city until Ctrl-C.
+///
+/// # Errors
+/// When the feed cannot be used, a port is in use, or the data folder cannot be written.
+pub async fn run(args: &Args) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let shown = Shown::load(args.gtfs.as_deref(), now)?;
+    std::fs::create_dir_all(&args.data)
+        .with_context(|| format!("cannot make the data folder {}", args.data.display()))?;
+    let anchor_file = args.data.join("demo.json");
+    let anchor = Anchor::read(&anchor_file);
+    let moment = moment::choose(&shown.timetable, &shown.name, anchor.as_ref(), now)
+        .with_context(|| format!("{} runs nothing on any day: there is nothing to show", shown.name))?;
+    let speed = f64::from(args.speed);
+    let clock: SharedClock = Arc::new(ScaledClock::starting(moment.at, speed));
+    let config = config(args, &shown);
+    let mut prepared =
+        Prepared::open(config, Arc::clone(&shown.timetable), shown.zip.clone().map(Into::into), Arc::clone(&clock))
+            .await?;
+    if moment.rewinds || anchor.as_ref().is_some_and(|a| a.feed != shown.name) {
+        forget_journal(&args.data)?;
+    }
+    let fleet = shown.fleet(args.vehicles, moment.at);
+    if prepared.model.links.is_empty() {
+        prepared.model = learn(&fleet, moment.at);
+        prepared.save_model().await?;
+    }
+    let token_file = dispatcher_token(&prepared, &args.data).await?;
+    open(args, &shown, prepared, &fleet, clock, moment, (&anchor_file, &token_file)).await.map_err(Failure::from)
+}
+
+async fn open(
+    args: &Args,
+    shown: &Shown,
+    prepared: Prepared,
+    fleet: &Fleet,
+    clock: SharedClock,
+    moment: Moment,
+    (anchor_file, token_file): (&Path, &Path),
+) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let city = prepared.start(shutdown.clone()).await?;
+    let addresses = city.ingest.addresses();
+    let endpoint = |a: Option<std::net::SocketAddr>| a.map(|a| a.to_string());
+    let options = Options {
+        seed: SEED,
+        secret: transit_model::clock::entropy().context("the system gives no random bytes")?,
+        cap: Some(shown.cap(args.vehicles, moment.at)),
+        machines: shown.machines.clone(),
+        endpoints: Endpoints {
+            teltonika: endpoint(addresses.teltonika),
+            osmand: endpoint(addresses.osmand),
+            mqtt: endpoint(addresses.mqtt),
+        },
+        split: Split::default(),
+        ..Options::default()
+    };
+    let simulator = Simulator::new(Arc::clone(fleet.timetable()), options, clock.now())?;
+    let devices = simulator.devices();
+    let count = devices.len();
+    let new = devices.into_iter().map(|d| NewDevice {
+        key: d.device,
+        vehicle: d.vehicle,
+        kind: d.kind,
+        label: None,
+        token: d.token,
+    });
+    city.ingest.desk().add(new.collect()).await.context("cannot put the fleet on the registry")?;
+    let trackers = simulator.start(&clock, &shutdown);
+    table::print(&table::Facts {
+        shown_name: &shown.name,
+        zone: &shown.timetable.zone,
+        moment,
+        speed: args.speed,
+        http: city.http,
+        stop: shown.busiest_stop(moment.at),
+        timetable: &shown.timetable,
+        token_file,
+        trackers: count,
+        addresses,
+    });
+    let note = |clock: &SharedClock| Anchor {
+        feed: shown.name.clone(),
+        city: clock.now(),
+        real: SystemClock.now(),
+        speed_milli: i64::from(args.speed) * 1000,
+    };
+    let mut noting = tokio::time::interval(NOTE);
+    let mut ended = std::pin::pin!(crate::signals::ended());
+    loop {
+        tokio::select! {
+            () = &mut ended => break,
+            _ = noting.tick() => {
+                if let Err(error) = note(&clock).write(anchor_file) {
+                    tracing::warn!(%error, path = %anchor_file.display(), "cannot note where the demo's clock is");
+                }
+            }
+        }
+    }
+    table::closing();
+    note(&clock).write(anchor_file).with_context(|| format!("cannot write {}", anchor_file.display()))?;
+    shutdown.cancel();
+    trackers.stopped().await;
+    city.stopped().await
+}
+
+/// The city that is shown.
+struct Shown {
+    name: String,
+    timetable: Arc<Timetable>,
+    zip: Option<Vec<u8>>,
+    machines: Vec<Machine>,
+}
+
+impl Shown {
+    fn load(feed: Option<&Path>, now: UnixMs) -> Result<Self, Failure> {
+        let Some(path) = feed else {
+            let today = transit_model::time::Zone::utc().date(now);
+            let files = city::feed(today);
+            let loaded = gtfs::load_files(&files, FeedId::from(city::FEED_ID)).map_err(anyhow::Error::from)?;
+            let zip = files.to_zip_bytes().context("cannot pack the demo city")?;
+            let timetable = Arc::new(loaded.timetable);
+            return Ok(Self { name: city::FEED_ID.to_owned(), timetable, zip: Some(zip), machines: city::machines() });
+        };
+        let id = gtfs::feed_id_of(path);
+        let loaded = gtfs::load(path, id.clone()).map_err(anyhow::Error::from)?;
+        let errors = loaded.report.of(gtfs::Severity::Error);
+        if errors > 0 {
+            tracing::warn!(feed = %path.display(), errors, "the feed has errors; `zupynka check --gtfs` names them");
+        }
+        let zip = path.is_file().then(|| std::fs::read(path)).transpose().context("cannot read the feed again")?;
+        Ok(Self { name: id.to_string(), timetable: Arc::new(loaded.timetable), zip, machines: Vec::new() })
+    }
+
+    fn cap(&self, vehicles: u32, at: UnixMs) -> Cap {
+        let date = self.timetable.zone.date(at);
+        Cap { vehicles: vehicles as usize, at: self.timetable.zone.service_time(date, at) }
+    }
+
+    fn fleet(&self, vehicles: u32, at: UnixMs) -> Fleet {
+        let cap = Some(self.cap(vehicles, at));
+        let options = FleetOptions { seed: SEED, cap, machines: self.machines.clone(), split: Split::default() };
+        Fleet::new(Arc::clone(&self.timetable), options)
+    }
+
+    /// The stop where most trips call in the next half hour.
+    fn busiest_stop(&self, at: UnixMs) -> transit_model::ids::StopIdx {
+        let world = eta_engine::world::World::empty(Arc::clone(&self.timetable), at);
+        let calls = |s: &transit_model::ids::StopIdx| world.scheduled_at(*s, at, at.plus_secs(1800)).len();
+        let stops = self.timetable.stops.indices();
+        stops.max_by_key(calls).unwrap_or_else(|| transit_model::ids::Idx::new(0))
+    }
+}
+
+fn config(args: &Args, shown: &Shown) -> Config {
+    let mut config = Config::of_feed(FeedId::from(&shown.name), args.gtfs.clone().unwrap_or_default());
+    let any_port = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    config.http.listen = std::net::SocketAddr::from(([0, 0, 0, 0], args.port));
+    config.data.dir.clone_from(&args.data);
+    config.ingest.data_dir.clone_from(&args.data);
+    config.ingest.teltonika.listen = Some(any_port);
+    config.ingest.osmand.listen = Some(any_port);
+    config.ingest.mqtt.listen = Some(any_port);
+    config
+}
+
+/// Replays the days before through the engine, so that predictions start learned.
+fn learn(fleet: &Fleet, at: UnixMs) -> Model {
+    let t = fleet.timetable();
+    let today = t.zone.date(at);
+    let (first, last) = (today.plus_days(-LEARNED_DAYS), today.plus_days(-1));
+    let (from, to) = (t.zone.day_start(first), t.zone.day_start(today));
+    let mut engine = Engine::new(Arc::clone(t), Settings::default(), Model::default());
+    let bar = ProgressBar::new(u64::try_from(to.secs_since(from)).unwrap_or(1));
+    if let Ok(style) = ProgressStyle::with_template("learning three days  {bar:40} {percent:>3} %  {msg}") {
+        bar.set_style(style);
+    }
+    let mut predicted = from;
+    let mut fixes = 0u64;
+    for fix in fleet.fixes_of_days(first, last) {
+        if fix.received.secs_since(predicted) >= LEARN_EVERY {
+            predicted = fix.received;
+            engine.predict_all(fix.received);
+            // Nobody asks what happened on days that never were.
+            engine.drain_events();
+        }
+        fixes += u64::from(engine.take(&fix).is_ok());
+        if fixes.is_multiple_of(4096) {
+            bar.set_position(u64::try_from(fix.received.secs_since(from)).unwrap_or(0));
+            bar.set_message(format!("{fixes} fixes"));
+        }
+    }
+    bar.finish_and_clear();
+    engine.into_model()
+}
+
+/// The dispatcher's token of this folder: the one that is there if it is still good, or a new one.
+async fn dispatcher_token(prepared: &Prepared, dir: &Path) -> anyhow::Result<PathBuf> {
+    let path = dir.join("dispatcher.token");
+    if let Ok(text) = std::fs::read_to_string(&path)
+        && prepared.token_is_good(text.trim(), Role::Dispatcher).await?
+    {
+        return Ok(path);
+    }
+    let text = prepared.issue_token(Role::Dispatcher, "demo").await?;
+    crate::secret_file::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Lets the journal of another city, or of a later time, go: it is a demo's.
+fn forget_journal(dir: &Path) -> anyhow::Result<()> {
+    for name in ["ingest.db", "ingest.db-wal", "ingest.db-shm"] {
+        let path = dir.join(name);
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
