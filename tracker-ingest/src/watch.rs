@@ -261,6 +261,18 @@ impl Watch {
                 since: *since,
             });
         }
+        if let Some(last) = state.engine_busy.filter(|last| now.0.saturating_sub(last.0) < EPISODE_ENDS) {
+            all.push(Concern {
+                key: "ingest:engine".into(),
+                level: 1,
+                kind: "engine_busy".into(),
+                text_uk: "Обробка не встигає за трекерами: частина координат лише в історії".into(),
+                text_en: "The engine does not keep up with the trackers: some positions are history only".into(),
+                vehicle_id: None,
+                route_id: None,
+                since: last,
+            });
+        }
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };

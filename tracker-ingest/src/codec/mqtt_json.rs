@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The topic says whose it is: `zupynka/v1/{feed}/track/{device}`. Not here: the MQTT packets
-//! themselves, which [`crate::listen`] reads with rumqttc's codec; the acknowledgement is a PUBACK.
+//! themselves, which the listener reads with rumqttc's codec; the acknowledgement is a PUBACK.
 
 use serde::{Deserialize, Serialize};
 use transit_model::fix::Reported;

@@ -5,7 +5,7 @@
 //! `valid`; ours besides: `trip_id`, `route_id`, `start_date`, `token`. The JSON: `device_id` and `location`
 //! (one or a list) with `timestamp` and `coords`, speed in m/s. Anything else becomes an attribute.
 //!
-//! Not here: HTTP itself; [`crate::listen`] hands over the request and turns the outcome into a status.
+//! Not here: HTTP itself; the listener hands over the request and turns the outcome into a status.
 
 use serde_json::Value;
 use transit_model::time::{ServiceDate, UnixMs};

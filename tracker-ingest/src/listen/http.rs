@@ -17,9 +17,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::{IncomingStream, Listener};
@@ -52,7 +51,6 @@ pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<
     let guarded = Guarded { listener, places, intake: Arc::clone(&intake) };
     let app = Router::new()
         .fallback(take)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Arc::new(Shared { intake, require_token }))
         .into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(guarded, app).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -67,11 +65,21 @@ pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<
 async fn take(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(from)): ConnectInfo<Peer>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
-    match answer(&shared, from, query.as_deref().unwrap_or(""), &headers, &body).await {
+    let (head, body) = request.into_parts();
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    // What is announced as too large is not read; what is not announced is read up to the limit.
+    let body = match announced {
+        Some(n) if n > MAX_BODY => None,
+        _ => axum::body::to_bytes(body, MAX_BODY).await.ok(),
+    };
+    let Some(body) = body else {
+        let detail = || format!("{SOURCE}: a body over {MAX_BODY} bytes, or one that broke off");
+        shared.intake.refuse(Rejection::Oversize, Who::Address(from.ip()), detail);
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    match answer(&shared, from, head.uri.query().unwrap_or(""), &head.headers, &body).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err((status, detail)) => (status, detail).into_response(),
     }

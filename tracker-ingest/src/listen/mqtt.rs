@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use rumqttc::mqttbytes::v4::{
     ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
 };
-use rumqttc::mqttbytes::{Error as MqttError, Protocol as MqttVersion, QoS};
+use rumqttc::mqttbytes::{Error as MqttError, QoS};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,6 @@ impl Connection {
         let admitted = self.admit(&connect, require_token).await;
         let code = match &admitted {
             Ok(_) => ConnectReturnCode::Success,
-            Err(Rejection::Malformed) => ConnectReturnCode::RefusedProtocolVersion,
             Err(Rejection::BadToken) => ConnectReturnCode::BadUserNamePassword,
             Err(_) => ConnectReturnCode::NotAuthorized,
         };
@@ -120,6 +119,12 @@ impl Connection {
     async fn connect(&mut self) -> Result<Connect, End> {
         loop {
             let who = Who::Address(self.from.ip());
+            if asks_for_mqtt5(&self.buffer) {
+                self.intake.refuse(Rejection::Malformed, who, || format!("{SOURCE}: MQTT 5; 3.1.1 is read"));
+                let code = ConnectReturnCode::RefusedProtocolVersion;
+                self.send(Packet::ConnAck(ConnAck::new(code, false))).await?;
+                return Err(End::Refused(Rejection::Malformed));
+            }
             match self.packet() {
                 Ok(Some(Packet::Connect(connect))) => return Ok(connect),
                 Ok(Some(_)) => {
@@ -133,14 +138,10 @@ impl Connection {
     }
 
     async fn admit(&self, connect: &Connect, require_token: bool) -> Result<(Arc<Device>, Claim), Rejection> {
-        let who = || Who::Address(self.from.ip());
-        if connect.protocol != MqttVersion::V4 {
-            self.intake.refuse(Rejection::Malformed, who(), || format!("{SOURCE}: MQTT 5; 3.1.1 is read"));
-            return Err(Rejection::Malformed);
-        }
         let (user, password) = connect.login.as_ref().map_or(("", ""), |l| (l.username.as_str(), l.password.as_str()));
         if !DeviceKey::is_valid(user) {
-            self.intake.refuse(Rejection::NoLogin, who(), || format!("{SOURCE}: CONNECT without a device as user"));
+            let who = Who::Address(self.from.ip());
+            self.intake.refuse(Rejection::NoLogin, who, || format!("{SOURCE}: CONNECT without a device as user"));
             return Err(Rejection::NoLogin);
         }
         let shown = (!password.is_empty()).then_some(password);
@@ -249,6 +250,12 @@ impl Connection {
         answer_when_durable(answers, ticket, answer);
         Ok(())
     }
+}
+
+/// Whether a CONNECT of MQTT 5 has begun: the codec would read its properties as something else.
+fn asks_for_mqtt5(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(12)).unwrap_or_default();
+    head.first() == Some(&0x10) && head.windows(7).any(|w| w == b"\x00\x04MQTT\x05")
 }
 
 fn who(login: &Login) -> Who {

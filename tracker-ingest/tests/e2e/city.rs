@@ -24,7 +24,7 @@ use transit_model::time::UnixMs;
 pub(crate) const IMEI: &str = "352093081452251";
 pub(crate) const STRANGER: &str = "867123456789012";
 pub(crate) const TOKEN: &str = "s3cret";
-const START: i64 = 1_795_000_000;
+pub(crate) const START: i64 = 1_795_000_000;
 const SLOVIANSK: Bounds = Bounds { south: 48.80, west: 37.50, north: 48.92, east: 37.70 };
 /// Long enough for any machine; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -117,6 +117,11 @@ impl City {
         within(self.fixes.recv()).await.unwrap()
     }
 
+    /// Takes no more fixes.
+    pub(crate) fn deafen(&mut self) {
+        self.fixes.close();
+    }
+
     /// Seconds after the start.
     pub(crate) fn at(&self, secs: i64) -> UnixMs {
         UnixMs::from_secs(START + secs)
@@ -163,7 +168,7 @@ impl City {
     }
 }
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("in time")
 }
 
@@ -229,6 +234,10 @@ impl Mqtt {
     /// QoS 1 with this id, or QoS 0 with none.
     pub(crate) async fn publish(&mut self, topic: &str, pkid: u16, payload: &[u8]) {
         let qos = if pkid == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+        self.publish_at(qos, topic, pkid, payload).await;
+    }
+
+    pub(crate) async fn publish_at(&mut self, qos: QoS, topic: &str, pkid: u16, payload: &[u8]) {
         let mut p = Publish::new(topic, qos, payload);
         p.pkid = pkid;
         self.send(Packet::Publish(p)).await;

@@ -1,0 +1,8 @@
+//! Ingest end to end: real sockets on ports of the system's choosing, a clock that stands still, a journal
+//! in a folder of its own. Nothing sleeps; what must not happen is checked at a moment when it could have.
+#![cfg(test)]
+
+mod broker;
+mod city;
+mod kill;
+mod sockets;
