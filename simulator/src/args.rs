@@ -70,6 +70,10 @@ pub struct Args {
     /// Write the stops truly served on --day.
     #[arg(long, value_name = "OUT.csv[.gz]", requires = "day", conflicts_with = "server")]
     pub truth: Option<PathBuf>,
+    /// Write the fixes of the demo city's municipal machines as well: they serve no stop, and a
+    /// matcher that is not told so has to find out.
+    #[arg(long, requires = "fixes")]
+    pub machines: bool,
     /// The service day to write down.
     #[arg(long, value_name = "YYYYMMDD")]
     pub day: Option<ServiceDate>,
@@ -200,6 +204,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let timetable = Arc::new(loaded.timetable);
     let cap = args.vehicles.map(|vehicles| Cap { vehicles, at: args.busiest_at });
     if writes {
+        let machines = if args.machines { machines } else { Vec::new() };
         let options = FleetOptions { seed: args.seed, cap, machines, ..FleetOptions::default() };
         return write_down(&args, &Fleet::new(timetable, options), day);
     }

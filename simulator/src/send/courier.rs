@@ -97,16 +97,18 @@ impl Courier {
         let mut rng = chance(self.seed, Topic::Backoff, word(self.tracker.vehicle.as_str()), 0);
         let mut again = false;
         while !records.is_empty() {
-            Counters::add(&self.counters.sent, records.len());
-            if again {
-                Counters::add(&self.counters.resent, records.len());
-            }
             let answer = timeout(ANSWER, self.wire.deliver(&records)).await.unwrap_or(Err(Fault::TimedOut));
+            if !matches!(answer, Err(Fault::Unreachable(_))) {
+                Counters::add(&self.counters.sent, records.len());
+                Counters::add(&self.counters.resent, if again { records.len() } else { 0 });
+                again = true;
+            }
             match answer {
                 Ok(delivered) => {
                     Counters::add(&self.counters.connections, usize::from(delivered.connected));
                     Counters::add(&self.counters.acknowledged, delivered.taken);
                     records.drain(..delivered.taken.min(records.len()));
+                    again = false;
                     backoff.reset();
                 }
                 Err(fault) => {
@@ -114,7 +116,6 @@ impl Courier {
                     if matches!(fault, Fault::Unencodable(_)) {
                         return;
                     }
-                    again = true;
                     sleep(backoff.wait(unit(&mut rng))).await;
                 }
             }
