@@ -15,7 +15,7 @@ use crate::world::World;
 const DAY_MS: i64 = 86_400_000;
 /// How many days ahead the next service is looked for.
 const NEXT_SERVICE_DAYS: i64 = 8;
-/// At most so many silent vehicles are named.
+/// At most so many routes with a silent vehicle are named.
 const NAMED_SILENT: usize = 3;
 
 /// Rule 11: why there is nothing to show, in different words for different reasons.
@@ -106,14 +106,13 @@ fn silence(world: &World, rows: &[Departure<'_>], lang: Lang, at: UnixMs) -> Phr
         let since = silent.iter().map(|d| last_fix(d)).max().unwrap_or(at);
         return words::no_live_since(&words::moment(since, at, zone, lang), lang);
     }
-    let named: Vec<_> = silent
-        .iter()
-        .take(NAMED_SILENT)
-        .map(|d| {
-            let route = &*world.timetable.route_of(d.on.trip).short_name;
-            (route, words::moment(last_fix(d), at, zone, lang))
-        })
-        .collect();
+    let mut named: Vec<(&str, Phrase)> = Vec::new();
+    for d in silent {
+        let route = &*world.timetable.route_of(d.on.trip).short_name;
+        if named.len() < NAMED_SILENT && !named.iter().any(|(r, _)| *r == route) {
+            named.push((route, words::moment(last_fix(d), at, zone, lang)));
+        }
+    }
     if named.is_empty() { Phrase::default() } else { words::some_silent(&named, lang) }
 }
 

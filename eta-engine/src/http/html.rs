@@ -28,6 +28,17 @@ impl fmt::Display for Esc<'_> {
     }
 }
 
+/// The language of the feed's names, as an attribute, for a screen reader to pronounce them by;
+/// nothing where the feed does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a>(pub &'a str);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " lang=\"{}\"", Esc(self.0)) }
+    }
+}
+
 /// A path segment: everything but unreserved characters as percent codes.
 #[must_use]
 pub fn segment(id: &str) -> String {
@@ -109,8 +120,11 @@ fn icon(id: &str, class: &str) -> String {
 const SIGNS: &str = "<svg class=\"icon sig\"><use class=\"s-live\" href=\"#s-live\"/><use class=\"s-underway\" href=\"#s-underway\"/>\
                      <use class=\"s-timetable\" href=\"#s-timetable\"/><use class=\"s-cancelled\" href=\"#s-cancelled\"/></svg>";
 
+const LINK_SIGN: &str = "<svg class=\"icon\" aria-hidden=\"true\"><use class=\"s-live\" href=\"#s-live\"/>\
+                         <use class=\"s-cancelled\" href=\"#s-cancelled\"/></svg>";
+
 /// A departure at a moment, as the page's script paints it too; nothing when it is gone.
-fn row(r: &BoardRow, lang: Lang, zone: &Zone, now: UnixMs) -> Option<String> {
+fn row(r: &BoardRow, lang: Lang, zone: &Zone, names: Names<'_>, now: UnixMs) -> Option<String> {
     let label = label_at(&r.labels, now).filter(|l| !l.text.is_empty())?;
     let kind = kind_name(label.kind);
     let differs = matches!(label.kind, LabelKind::Live | LabelKind::Marked | LabelKind::Cancelled);
@@ -135,6 +149,7 @@ fn row(r: &BoardRow, lang: Lang, zone: &Zone, now: UnixMs) -> Option<String> {
         mode: mode_id(r),
         name: &r.route.name,
         destination: &r.destination,
+        names,
         mode_name: &r.route.mode_name,
         platform: &platform,
         scheduled: &scheduled,
@@ -170,6 +185,7 @@ struct RowHtml<'a> {
     mode: String,
     name: &'a str,
     destination: &'a str,
+    names: Names<'a>,
     mode_name: &'a str,
     platform: &'a str,
     scheduled: &'a str,
@@ -182,7 +198,7 @@ struct RowHtml<'a> {
 fn row_html(r: &RowHtml<'_>) -> String {
     format!(
         "<li class=\"{}\"><span class=\"badge {}\" aria-hidden=\"true\"><svg class=\"icon\"><use class=\"mode-use\" href=\"#m-{}\"/></svg>\
-         <span class=\"num\">{}</span></span><span class=\"where\" aria-hidden=\"true\"><span class=\"dest\">{}</span>\
+         <span class=\"num\">{}</span></span><span class=\"where\" aria-hidden=\"true\"><span class=\"dest\"{}>{}</span>\
          <span class=\"more\"><span class=\"mode-name\">{}</span><span class=\"platform\">{}</span><span class=\"sched\">{}</span>\
          <svg class=\"icon access\"{}><use href=\"#wheelchair\"/></svg></span></span>\
          <span class=\"when\" aria-hidden=\"true\">{SIGNS}<span class=\"text\">{}</span></span><span class=\"sr\">{}</span></li>\n",
@@ -190,6 +206,7 @@ fn row_html(r: &RowHtml<'_>) -> String {
         r.badge,
         r.mode,
         Esc(r.name),
+        r.names,
         Esc(r.destination),
         Esc(r.mode_name),
         Esc(r.platform),
@@ -200,6 +217,9 @@ fn row_html(r: &RowHtml<'_>) -> String {
     )
 }
 
+/// So many rows stand in the page itself; the script adds the others.
+const FIRST_ROWS: usize = 12;
+
 /// What both kinds of board page have: the attributes for the script, the parts it fills.
 struct BoardParts {
     attributes: String,
@@ -209,7 +229,7 @@ struct BoardParts {
     empty: bool,
 }
 
-fn parts(b: &Board, zone: &Zone) -> BoardParts {
+fn parts(b: &Board, zone: &Zone, names: Names<'_>) -> BoardParts {
     let l = b.lang;
     let attributes = format!(
         "data-stop=\"{}\" data-now=\"{}\" data-speed=\"{}\" data-zone=\"{}\" data-platform=\"{}\" data-sched=\"{}\" \
@@ -226,7 +246,7 @@ fn parts(b: &Board, zone: &Zone) -> BoardParts {
         l.pick("Немає зв’язку з {time}", "No connection since {time}"),
         l.pick("Зв’язок відновлено", "Connection restored"),
     );
-    let rows: String = b.rows.iter().filter_map(|r| row(r, l, zone, b.now)).collect();
+    let rows: String = b.rows.iter().filter_map(|r| row(r, l, zone, names, b.now)).take(FIRST_ROWS).collect();
     let text = label_at(&b.notice, b.now).map_or("", |n| n.text.as_str());
     let class = if rows.is_empty() { "notice big" } else { "notice" };
     let hidden = if text.is_empty() { " hidden" } else { "" };
@@ -236,6 +256,7 @@ fn parts(b: &Board, zone: &Zone) -> BoardParts {
         mode: "bus".to_owned(),
         name: "",
         destination: "",
+        names,
         mode_name: "",
         platform: "",
         scheduled: "",
@@ -283,11 +304,11 @@ fn stop_meta(b: &Board, towards: &[Box<str>]) -> String {
 
 /// The page of a stop, for phones.
 #[must_use]
-pub fn stop_page(b: &Board, zone: &Zone, towards: &[Box<str>]) -> String {
-    let (l, p) = (b.lang, parts(b, zone));
+pub fn stop_page(b: &Board, zone: &Zone, names: Names<'_>, towards: &[Box<str>]) -> String {
+    let (l, p) = (b.lang, parts(b, zone, names));
     let path = format!("/stop/{}", segment(&b.stop.id));
     let body = format!(
-        "<body {}{}>\n{}<div class=\"page\">\n{}\n<main>\n<div class=\"title\"><div><h1 id=\"name\">{}</h1>{}</div>\
+        "<body {}{}>\n{}<div class=\"page\">\n{}\n<main>\n<div class=\"title\"><div><h1 id=\"name\"{names}>{}</h1>{}</div>\
          <button class=\"star\" id=\"star\" aria-pressed=\"false\" aria-label=\"{}\" hidden>{}</button></div>\n\
          <div class=\"link\" id=\"link\"><span class=\"state\">{}<span id=\"link-text\">{}</span></span>\
          <span class=\"clock\" id=\"clock\">{}</span></div>\n{}\n<h2 class=\"sr\">{}</h2>\n\
@@ -301,7 +322,7 @@ pub fn stop_page(b: &Board, zone: &Zone, towards: &[Box<str>]) -> String {
         stop_meta(b, towards),
         l.pick("В обране", "Keep as favourite"),
         icon("star-shape", ""),
-        icon("s-live", ""),
+        LINK_SIGN,
         zone.hhmm(b.now),
         zone.hhmm(b.now),
         p.notice,
@@ -320,10 +341,10 @@ pub fn stop_page(b: &Board, zone: &Zone, towards: &[Box<str>]) -> String {
 
 /// The page of a kiosk: read from afar, touched by nobody.
 #[must_use]
-pub fn kiosk_page(b: &Board, zone: &Zone, light: bool) -> String {
-    let (l, p) = (b.lang, parts(b, zone));
+pub fn kiosk_page(b: &Board, zone: &Zone, names: Names<'_>, light: bool) -> String {
+    let (l, p) = (b.lang, parts(b, zone, names));
     let body = format!(
-        "<body class=\"kiosk{}{}\" {}>\n{}\n<header><div><h1 id=\"name\">{}</h1>{}</div>\
+        "<body class=\"kiosk{}{}\" {}>\n{}\n<header><div><h1 id=\"name\"{names}>{}</h1>{}</div>\
          <span class=\"clock\" id=\"clock\">{}</span></header>\n<ol class=\"rows\" id=\"rows\">\n{}</ol>\n{}{}\n\
          <footer>{}<div class=\"link\" id=\"link\"><span class=\"state\" id=\"link-text\"></span></div></footer>\n\
          <p class=\"sr\" id=\"say\" aria-live=\"polite\"></p>\n</body>",

@@ -36,6 +36,8 @@ pub mod reply;
 pub mod routes;
 mod socket;
 pub mod stops;
+#[cfg(test)]
+mod tests;
 pub mod trip_context;
 pub mod vehicles;
 

@@ -12,6 +12,7 @@ use super::live::board_now;
 use super::params::Page;
 use super::problem::Problem;
 use super::stops::item;
+use crate::world::World;
 
 /// How many stops a page of the list holds.
 const LISTED: usize = 40;
@@ -30,6 +31,10 @@ impl Asked {
     fn lang(&self) -> Lang {
         self.lang.parse().unwrap_or_default()
     }
+}
+
+fn names(world: &World) -> html::Names<'_> {
+    html::Names(&world.timetable.info.lang)
 }
 
 fn fresh(page: String) -> Response {
@@ -69,7 +74,7 @@ pub async fn stop(
     let Some(stop) = world.timetable.stop_by_id(&id) else { return no_stop(lang, &id) };
     let board = board_now(&app, &world, stop, lang);
     let directory = app.directory(&world);
-    fresh(html::stop_page(&board, &world.timetable.zone, &directory.entry(stop).towards))
+    fresh(html::stop_page(&board, &world.timetable.zone, names(&world), &directory.entry(stop).towards))
 }
 
 /// `GET /board/{id}`.
@@ -82,7 +87,7 @@ pub async fn board(
     let world = app.world();
     let Some(stop) = world.timetable.stop_by_id(&id) else { return no_stop(asked.lang(), &id) };
     let board = board_now(&app, &world, stop, asked.lang());
-    fresh(html::kiosk_page(&board, &world.timetable.zone, asked.theme == "light"))
+    fresh(html::kiosk_page(&board, &world.timetable.zone, names(&world), asked.theme == "light"))
 }
 
 fn no_stop(lang: Lang, id: &str) -> Response {
