@@ -22,9 +22,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::gate::Bounds;
-use tracker_ingest::{Ingest, IngestHandle};
+use tracker_ingest::{Desk, Ingest, IngestHandle};
 use transit_model::clock::SharedClock;
 use transit_model::dispatch::{Concern, VehicleKind};
+use transit_model::fix::Fix;
+use transit_model::ids::VehicleId;
 use transit_model::timetable::{StopKind, Timetable};
 
 use crate::config::Config;
@@ -46,6 +48,8 @@ pub struct Prepared {
     store: Arc<SqliteStore>,
     /// What was learned so far.
     pub model: Model,
+    /// Fixes the engine takes in before it opens, beside those of the journal; in the order received.
+    pub already_heard: Vec<Fix>,
 }
 
 /// A city that is open.
@@ -78,7 +82,7 @@ impl Prepared {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
         let store = Arc::new(SqliteStore::open(&dir.join("engine.db")).await?);
         let model = store.load_model().await?;
-        Ok(Self { config, timetable, feed_zip, clock, listener, store, model })
+        Ok(Self { config, timetable, feed_zip, clock, listener, store, model, already_heard: Vec::new() })
     }
 
     /// Saves all of the model, after it was taught something beside the running engine.
@@ -116,23 +120,26 @@ impl Prepared {
     /// # Errors
     /// When a tracker port is in use or the journal cannot be read.
     pub async fn start(self, shutdown: CancellationToken) -> anyhow::Result<City> {
-        let Self { config, timetable, feed_zip, clock, listener, store, model } = self;
+        let Self { config, timetable, feed_zip, clock, listener, store, model, already_heard } = self;
         let settings = Settings {
             horizon: config.predict.horizon_secs as f32,
             minimum_layover: config.predict.minimum_layover_secs as f32,
         };
         let mut engine = Engine::new(Arc::clone(&timetable), settings, model);
-        let since = clock.now().plus_secs(-RECOVER);
-        let journal = Ingest::recover(&config.ingest, since).await.context("cannot take the journal in")?;
-        let taken = journal.iter().filter(|fix| engine.take(fix).is_ok()).count();
-        tracing::info!(fixes = taken, of = journal.len(), "the journal's last hour is taken in");
-
         let (fixes_out, fixes) = mpsc::channel(CHANNEL);
         let bounds = Bounds::around(
             timetable.stops.iter().filter(|(_, s)| s.kind == StopKind::Platform).map(|(_, s)| (s.lat, s.lon)),
         );
         let ingest =
             Ingest::start(config.ingest.clone(), Arc::clone(&clock), bounds, fixes_out, shutdown.clone()).await?;
+        let desk = ingest.desk();
+        // The registry knows the machines, and what the journal held is heard before what comes now:
+        // that waits in the channel, and what is in both is taken once.
+        engine.set_machinery(machines(&desk));
+        let journal = desk.recent(clock.now().plus_secs(-RECOVER)).await.context("cannot take the journal in")?;
+        let taken = already_heard.iter().chain(&journal).filter(|fix| engine.take(fix).is_ok()).count();
+        tracing::info!(fixes = taken, of = journal.len(), "the journal's last hour is taken in");
+
         let mut registry = Registry::default();
         ingest.register(&mut registry);
         let metrics = EngineMetrics::register(&mut registry);
@@ -153,7 +160,6 @@ impl Prepared {
         let http = listener.local_addr().context("the web side has no address")?;
         let router = http::router(setup);
         let web = tokio::spawn(http::serve(listener, router, shutdown.clone().cancelled_owned()));
-        let desk = ingest.desk();
         let readers = Arc::clone(&published);
         let engine = live::start(live::Parts {
             engine,
@@ -161,11 +167,7 @@ impl Prepared {
             clock,
             store,
             publish: Arc::new(move |world| readers.publish(world)),
-            machinery: Arc::new(move || {
-                let devices = desk.devices();
-                let machines = devices.iter().filter(|d| d.kind == VehicleKind::Machinery);
-                machines.map(|d| d.vehicle.clone()).collect()
-            }),
+            machinery: Arc::new(move || machines(&desk)),
             metrics,
             shutdown: shutdown.clone(),
         });
@@ -186,11 +188,17 @@ impl City {
     }
 }
 
+/// The vehicles of the registry that have no timetable.
+fn machines(desk: &Desk) -> Vec<VehicleId> {
+    let devices = desk.devices();
+    devices.iter().filter(|d| d.kind == VehicleKind::Machinery).map(|d| d.vehicle.clone()).collect()
+}
+
 async fn token_book(store: &dyn Store) -> anyhow::Result<TokenBook> {
     Ok(TokenBook::new(store.tokens().await.context("cannot read the tokens")?))
 }
 
-async fn listen_to_ingest(desk: tracker_ingest::Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop: CancellationToken) {
+async fn listen_to_ingest(desk: Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop: CancellationToken) {
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {

@@ -21,6 +21,7 @@ use simulator::tracker::Split;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::NewDevice;
 use transit_model::clock::{Clock as _, ScaledClock, SharedClock, SystemClock};
+use transit_model::fix::Fix;
 use transit_model::gtfs;
 use transit_model::ids::FeedId;
 use transit_model::time::UnixMs;
@@ -35,6 +36,8 @@ use moment::{Anchor, Moment};
 const SEED: u64 = 6100;
 /// How many days the engine has learned from when the demo opens.
 const LEARNED_DAYS: i32 = 3;
+/// How long before its first start the demo's engine has been listening, seconds.
+const HEARD: i64 = 1800;
 /// How often the learning engine predicts, seconds of clock: enough to know its errors.
 const LEARN_EVERY: i64 = 60;
 /// How often the demo notes where its clock is, real time.
@@ -84,8 +87,11 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
     }
     let fleet = shown.fleet(args.vehicles, moment.at);
     if prepared.model.links.is_empty() {
-        prepared.model = learn(&fleet, moment.at);
+        prepared.model = learn(&shown, &fleet, moment.at);
         prepared.save_model().await?;
+        // The fleet was on the road before anybody listened: the first board knows where it is.
+        let heard = fleet.fixes_between(moment.at.plus_secs(-HEARD), moment.at);
+        prepared.already_heard = shown.of_transit(heard).collect();
     }
     let token_file = dispatcher_token(&prepared, &args.data).await?;
     open(args, &shown, prepared, &fleet, clock, moment, (&anchor_file, &token_file)).await.map_err(Failure::from)
@@ -120,14 +126,8 @@ async fn open(
     let simulator = Simulator::new(Arc::clone(fleet.timetable()), options, clock.now())?;
     let devices = simulator.devices();
     let count = devices.len();
-    let new = devices.into_iter().map(|d| NewDevice {
-        key: d.device,
-        vehicle: d.vehicle,
-        kind: d.kind,
-        label: None,
-        token: d.token,
-    });
-    city.ingest.desk().add(new.collect()).await.context("cannot put the fleet on the registry")?;
+    let new: Vec<NewDevice> = devices.into_iter().map(Into::into).collect();
+    city.ingest.desk().add(new).await.context("cannot put the fleet on the registry")?;
     let trackers = simulator.start(&clock, &shutdown);
     table::print(&table::Facts {
         shown_name: &shown.name,
@@ -205,6 +205,11 @@ impl Shown {
         Fleet::new(Arc::clone(&self.timetable), options)
     }
 
+    /// Without the fixes of machines: there is no timetable they could teach.
+    fn of_transit(&self, fixes: impl Iterator<Item = Fix>) -> impl Iterator<Item = Fix> {
+        fixes.filter(|f| !self.machines.iter().any(|m| m.id == f.vehicle.as_str()))
+    }
+
     /// The stop where most trips call in the next half hour.
     fn busiest_stop(&self, at: UnixMs) -> transit_model::ids::StopIdx {
         let world = eta_engine::world::World::empty(Arc::clone(&self.timetable), at);
@@ -227,11 +232,12 @@ fn config(args: &Args, shown: &Shown) -> Config {
 }
 
 /// Replays the days before through the engine, so that predictions start learned.
-fn learn(fleet: &Fleet, at: UnixMs) -> Model {
+fn learn(shown: &Shown, fleet: &Fleet, at: UnixMs) -> Model {
     let t = fleet.timetable();
     let today = t.zone.date(at);
     let (first, last) = (today.plus_days(-LEARNED_DAYS), today.plus_days(-1));
     let (from, to) = (t.zone.day_start(first), t.zone.day_start(today));
+    let days = fleet.fixes_of_days(first, last);
     let mut engine = Engine::new(Arc::clone(t), Settings::default(), Model::default());
     let bar = ProgressBar::new(u64::try_from(to.secs_since(from)).unwrap_or(1));
     if let Ok(style) = ProgressStyle::with_template("learning three days  {bar:40} {percent:>3} %  {msg}") {
@@ -239,7 +245,7 @@ fn learn(fleet: &Fleet, at: UnixMs) -> Model {
     }
     let mut predicted = from;
     let mut fixes = 0u64;
-    for fix in fleet.fixes_of_days(first, last) {
+    for fix in shown.of_transit(days) {
         if fix.received.secs_since(predicted) >= LEARN_EVERY {
             predicted = fix.received;
             engine.predict_all(fix.received);

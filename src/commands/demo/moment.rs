@@ -6,6 +6,7 @@ use std::path::Path;
 
 use eta_engine::matching::day::Day;
 use serde::{Deserialize, Serialize};
+use transit_model::ids::Idx as _;
 use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
 use transit_model::timetable::Timetable;
 
@@ -13,6 +14,8 @@ use transit_model::timetable::Timetable;
 const MORNING: ServiceTime = ServiceTime(8 * 3600);
 /// A city is awake when it runs this share of what it runs in the morning.
 const AWAKE: f64 = 0.15;
+/// How far from the middle of a calendar a day is looked for.
+const MOST_DAYS: i32 = 1000;
 /// A clock that stood longer than this does not catch up, ms.
 const CATCH_UP: i64 = 15 * 60_000;
 
@@ -107,7 +110,6 @@ fn first_choice(t: &Timetable, now: UnixMs) -> Option<(UnixMs, Why)> {
     let today = t.zone.date(now);
     let (first, last) = t.calendar()?;
     let hour = t.zone.service_time(today, now);
-    let same_weekday = |d: &ServiceDate| d.weekday() == today.weekday();
     let days = |from: i32, to: i32| (from..=to).map(ServiceDate::from_days);
     if first <= today && today <= last {
         let soon = days(today.days(), (today.days() + 8).min(last.days()));
@@ -116,21 +118,35 @@ fn first_choice(t: &Timetable, now: UnixMs) -> Option<(UnixMs, Why)> {
             return Some((at, Why::Night));
         }
     }
-    // The middle of a calendar is where it is most itself; ends are often ragged.
-    let middle = i32::midpoint(first.days(), last.days());
-    let mut near: Vec<ServiceDate> = days(first.days().max(middle - 200), last.days().min(middle + 200)).collect();
-    near.sort_by_key(|d| (!same_weekday(d), (d.days() - middle).abs(), *d));
-    let mut best: Option<(usize, UnixMs)> = None;
-    for d in near.into_iter().take(40) {
-        for time in [hour, MORNING] {
-            let at = t.zone.at(d, time);
-            let n = running(t, at);
-            if best.is_none_or(|(most, _)| n > most) {
-                best = Some((n, at));
-            }
+    let day = typical_day(t, today, (first, last))?;
+    let noon = ServiceTime(12 * 3600);
+    let times = [hour, MORNING, noon].map(|time| t.zone.at(day, time));
+    let awake_at = times.into_iter().find(|at| awake(t, *at));
+    let any = || times.into_iter().max_by_key(|at| running(t, *at)).filter(|at| running(t, *at) > 0);
+    awake_at.or_else(any).map(|at| (at, Why::OtherDays))
+}
+
+/// A day of the calendar that is like today: the same weekday where it runs anything to speak of,
+/// nearest to the calendar's middle, where it is most itself; else the nearest full day.
+fn typical_day(t: &Timetable, today: ServiceDate, (first, last): (ServiceDate, ServiceDate)) -> Option<ServiceDate> {
+    let mut trips = vec![0usize; t.services.len()];
+    for (_, trip) in t.trips.iter() {
+        if let Some(n) = trips.get_mut(trip.service.at()) {
+            *n += 1;
         }
     }
-    best.filter(|(n, _)| *n > 0).map(|(_, at)| (at, Why::OtherDays))
+    let middle = i32::midpoint(first.days(), last.days());
+    let reach = middle.saturating_sub(MOST_DAYS).max(first.days())..=middle.saturating_add(MOST_DAYS).min(last.days());
+    let days: Vec<(ServiceDate, usize)> = reach
+        .map(ServiceDate::from_days)
+        .map(|d| (d, t.services_on(d).iter().zip(&trips).filter(|((_, runs), _)| **runs).map(|(_, n)| n).sum()))
+        .collect();
+    let most = days.iter().map(|(_, n)| *n).max().filter(|n| *n > 0)?;
+    let nearest = |fits: &dyn Fn(&(ServiceDate, usize)) -> bool| {
+        let fit = days.iter().filter(|d| fits(d));
+        fit.min_by_key(|(d, _)| ((d.days() - middle).abs(), *d)).map(|(d, _)| *d)
+    };
+    nearest(&|(d, n)| d.weekday() == today.weekday() && *n * 6 >= most).or_else(|| nearest(&|(_, n)| *n * 2 >= most))
 }
 
 /// The same hour some weeks later, after `city` and with vehicles on the road.
@@ -161,6 +177,9 @@ pub fn running(t: &Timetable, at: UnixMs) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use transit_model::gtfs::{GtfsFiles, load_files};
+    use transit_model::ids::FeedId;
+
     use super::*;
 
     fn city() -> Timetable {
@@ -190,6 +209,31 @@ mod tests {
         let chosen = choose(&t, "d", None, years_later).unwrap();
         assert_eq!(chosen.why, Why::OtherDays);
         assert!(running(&t, chosen.at) > 0 && t.zone.date(chosen.at) <= last);
+    }
+
+    #[test]
+    fn a_feed_without_sundays_and_with_an_early_exception_shows_a_full_day() {
+        let files = GtfsFiles::default()
+            .with("agency.txt", "agency_name,agency_url,agency_timezone\nA,https://example.org,Europe/Kyiv\n")
+            .with("stops.txt", "stop_id,stop_name,stop_lat,stop_lon\na,A,48.85,37.60\nb,B,48.85,37.62\n")
+            .with("routes.txt", "route_id,route_short_name,route_type\nr,1,3\n")
+            .with(
+                "calendar.txt",
+                "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n\
+                 w,1,1,1,1,1,0,0,20160301,20160630\n",
+            )
+            .with("calendar_dates.txt", "service_id,date,exception_type\nw,20131128,2\nx,20121128,1\n")
+            .with("trips.txt", "route_id,service_id,trip_id\nr,w,t\nr,w,u\nr,x,v\n")
+            .with(
+                "stop_times.txt",
+                "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nt,12:00:00,12:00:00,a,1\n\
+                 t,12:30:00,12:30:00,b,2\nu,12:00:00,12:00:00,a,1\nu,12:30:00,12:30:00,b,2\n\
+                 v,12:00:00,12:00:00,a,1\nv,12:30:00,12:30:00,b,2\n",
+            );
+        let t = load_files(&files, FeedId::from("f")).unwrap().timetable;
+        let a_sunday = at(&t, "20261122", "16:00:00");
+        let chosen = choose(&t, "f", None, a_sunday).unwrap();
+        assert_eq!((chosen.why, running(&t, chosen.at)), (Why::OtherDays, 2), "{}", t.zone.date(chosen.at));
     }
 
     #[test]
