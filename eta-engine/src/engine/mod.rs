@@ -98,12 +98,23 @@ pub struct Engine {
     vehicles: Vec<VehicleState>,
     by_id: FxHashMap<VehicleId, usize>,
     machinery: rustc_hash::FxHashSet<VehicleId>,
-    claims: FxHashMap<TripDay, (usize, UnixMs)>,
+    claims: FxHashMap<TripDay, Claim>,
     progress: Arc<FxHashMap<TripDay, TripProgress>>,
     events: Vec<StopEvent>,
     counts: Counts,
     version: u64,
     today: Option<ServiceDate>,
+}
+
+/// Who runs a trip.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    /// The vehicle, by its place in the engine.
+    by: usize,
+    /// When it was last seen on it.
+    seen: UnixMs,
+    /// How sure that is, 0..=1.
+    sure: f32,
 }
 
 /// A trip is another vehicle's while that vehicle was seen on it within this many seconds.
@@ -201,7 +212,8 @@ impl Engine {
         let t = Arc::clone(&self.timetable);
         let claims = &self.claims;
         let claimed = |on: TripDay| {
-            claims.get(&on).is_some_and(|(who, seen)| *who != i && fix.time.secs_since(*seen) < CLAIM_SECONDS)
+            let held = claims.get(&on).filter(|c| c.by != i && fix.time.secs_since(c.seen) < CLAIM_SECONDS);
+            held.map_or(0.0, |c| c.sure)
         };
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
         let around = Around { timetable: &t, network: &self.network, days: &days, claimed: &claimed };
@@ -219,7 +231,7 @@ impl Engine {
         };
         self.counts.fixes += 1;
         if v.last.as_ref().is_some_and(|l| fix.time.secs_since(l.time) > FORGET_AFTER) {
-            v.track.reset();
+            v.track.reset(&around);
         }
         let before = v.track.chosen().map(|h| h.on);
         if kind == VehicleKind::Transit {
@@ -235,7 +247,7 @@ impl Engine {
             }
         }
         if let Some(on) = now_on {
-            self.claims.insert(on, (i, fix.time));
+            claim(&mut self.claims, on, Claim { by: i, seen: fix.time, sure: v.track.confidence() });
         }
         let passed = v.pass_stops(fix.time, &t);
         self.digest(i, &passed);
@@ -397,6 +409,17 @@ fn believed_course(said: Option<f32>, speed: Option<f32>, went: Option<f32>) -> 
     }
 }
 
+/// Of two vehicles on one trip the surer one has it.
+fn claim(claims: &mut FxHashMap<TripDay, Claim>, on: TripDay, new: Claim) {
+    match claims.get_mut(&on) {
+        Some(c) if c.by != new.by && c.sure > new.sure && new.seen.secs_since(c.seen) < CLAIM_SECONDS => {}
+        Some(c) => *c = new,
+        None => {
+            claims.insert(on, new);
+        }
+    }
+}
+
 /// The motion from the last fix to this one.
 fn motion_between(last: Option<(UnixMs, Xy)>, anchor: Option<Xy>, fix: &Fix, at: Xy) -> Motion {
     let dt = last.map_or(0.0, |(t, _)| (fix.time.secs_f64() - t.secs_f64()) as f32);
@@ -410,7 +433,7 @@ fn phase_of(v: &VehicleState, t: &Timetable) -> Phase {
     let standing = v.standing_since.is_some();
     match v.track.chosen() {
         Some(h) if h.misses >= crate::matching::track::OFF_ROUTE_AFTER => {
-            if h.started {
+            if h.started && h.ended.is_none() {
                 Phase::OffRoute
             } else {
                 Phase::Deadhead

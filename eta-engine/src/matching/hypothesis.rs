@@ -1,0 +1,268 @@
+//! One belief about a vehicle: it runs this trip and is so far along it. How a fix moves it, and
+//! what it costs; not which belief holds.
+
+use transit_model::ids::{BlockIdx, RouteIdx, StopPos, TripIdx};
+use transit_model::plane::{Polyline, angle_between};
+use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::timetable::{Pattern, Timetable};
+
+use super::cost;
+use super::snap::{self, Snapped};
+use super::track::{Around, Observation};
+use crate::world::TripDay;
+
+/// What the last fix adds to the running mean that tells whether to look for something better.
+const LATELY: f32 = 0.15;
+/// This near the first stop a vehicle may be waiting for its trip, metres along.
+pub const AT_START: f32 = 60.0;
+/// This near the end of the line the trip is over, metres: where the arrival at the last stop counts.
+pub const AT_END: f32 = 30.0;
+/// Fixes outside the corridor before a vehicle counts as off its route.
+pub const OFF_ROUTE_AFTER: u16 = 3;
+
+/// A trip a vehicle may be on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// The trip.
+    pub on: TripDay,
+    /// Metres along its shape; moves back only when fix after fix says so.
+    pub along: f32,
+    /// Metres off the line, at the last fix.
+    pub off: f32,
+    /// It has left the first stop.
+    pub started: bool,
+    /// When it came to the end of its line.
+    pub ended: Option<UnixMs>,
+    /// Fixes in a row outside the corridor.
+    pub misses: u16,
+    /// What everything together costs, at the last fix.
+    pub total: f32,
+    /// The vehicle itself says so.
+    pub reported: bool,
+    /// What its fixes and its beginning have cost, less what those of the cheapest one have.
+    pub(super) evidence: f32,
+    /// The mean cost of its last fixes.
+    pub(super) lately: f32,
+    /// Metres it has come along the line.
+    pub(super) travelled: f32,
+    /// When it left its first stop or was taken up on the way: what the timetable made of that, and
+    /// how late it was then, seconds.
+    began: Option<(f32, f32)>,
+    /// Since when the vehicle could have left the first stop, as far as is known.
+    ready: UnixMs,
+    behind: u8,
+}
+
+/// What a vehicle has run before: what it runs next follows from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Served {
+    pub date: ServiceDate,
+    pub trip: TripIdx,
+    pub block: Option<BlockIdx>,
+    pub route: RouteIdx,
+    /// The trip after it, by the block.
+    pub next: Option<TripIdx>,
+    /// How many trips of the block in a row.
+    pub trips: u8,
+}
+
+impl Hypothesis {
+    /// A vehicle that is here on this trip, and could have left its first stop since `ready`.
+    pub(super) fn new(on: TripDay, s: Snapped, first: f32, ready: UnixMs) -> Self {
+        Self {
+            on,
+            along: s.along,
+            off: s.off,
+            started: s.along > first + AT_START,
+            ended: None,
+            misses: 0,
+            total: 0.0,
+            reported: false,
+            evidence: s.cost,
+            lately: s.cost,
+            travelled: 0.0,
+            began: None,
+            ready,
+            behind: 0,
+        }
+    }
+
+    /// Since when the vehicle has been free to leave, if it has ended this trip or waits for it.
+    pub(super) fn ready_for_next(&self) -> Option<UnixMs> {
+        self.ended.or_else(|| (!self.started).then_some(self.ready))
+    }
+
+    /// Where on a trip it has just reported a vehicle is: of all the places its line passes here, the
+    /// one the timetable finds most credible.
+    pub(super) fn reported(on: TripDay, o: &Observation, t: &Timetable) -> Self {
+        let pattern = t.pattern_of(on.trip);
+        let line = t.shapes.at(pattern.shape);
+        let (first, _) = ends_of(pattern);
+        let day = t.zone.day_start(on.date).secs_f64();
+        let best = line
+            .passages(o.at, cost::CORRIDOR)
+            .into_iter()
+            .map(|p| {
+                let turned = turned(o.motion.bearing, line, p.along);
+                let s = Snapped { along: p.along, off: p.off, cost: cost::off(p.off) + turned };
+                let late = (o.time.secs_f64() - scheduled_at(t, on.trip, p.along, day)) as f32;
+                let plausible = if p.along <= first + AT_START { cost::waiting(-late, 0.0) } else { cost::delay(late) };
+                (s, s.cost + plausible)
+            })
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        let mut h = match best {
+            Some((s, _)) => Self::new(on, s, first, o.time),
+            None => {
+                // It says it runs the trip and is nowhere near the line: on its way to the start.
+                let off = o.at.distance(line.point_at(first));
+                let mut h = Self::new(on, Snapped { along: first, off, cost: cost::OFF_MAX }, first, o.time);
+                h.misses = 1;
+                h
+            }
+        };
+        h.reported = true;
+        h
+    }
+
+    /// Moves it along its line by one fix, which counts for `weight` fixes.
+    pub(super) fn step(&mut self, o: &Observation, weight: f32, t: &Timetable) {
+        let pattern = t.pattern_of(self.on.trip);
+        let line = t.shapes.at(pattern.shape);
+        let Some(s) = snap::onto(line, o.at, self.along, o.motion) else { return };
+        self.off = s.off;
+        self.lately += LATELY * (s.cost - self.lately);
+        // What a vehicle does after its trip says little about which trip that was.
+        self.evidence += weight * if self.ended.is_some() { s.cost.min(cost::AFTER_END) } else { s.cost };
+        if s.off > cost::CORRIDOR {
+            self.misses = self.misses.saturating_add(1);
+            // It may have left its line and come back elsewhere on it.
+            if self.misses >= OFF_ROUTE_AFTER && self.ended.is_none() {
+                self.rejoin(line, o);
+            }
+            return;
+        }
+        self.misses = 0;
+        if s.along >= self.along {
+            self.travelled += s.along - self.along;
+            self.along = s.along;
+            self.behind = 0;
+        } else if self.along - s.along > 40.0 {
+            self.behind = self.behind.saturating_add(1);
+            if self.behind >= 3 {
+                self.along = s.along;
+                self.behind = 0;
+            }
+        }
+        let (first, last) = ends_of(pattern);
+        if self.along > first + AT_START {
+            self.started = true;
+        }
+        self.ended = match self.ended {
+            None if self.started && self.along >= last - AT_END => Some(o.time),
+            same => same,
+        };
+    }
+
+    fn rejoin(&mut self, line: &Polyline, o: &Observation) {
+        let ahead = line
+            .passages(o.at, cost::SPAWN_WITHIN)
+            .into_iter()
+            .find(|p| turned(o.motion.bearing, line, p.along) < cost::AGAINST * 0.4 && p.along >= self.along);
+        if let Some(p) = ahead {
+            self.along = p.along;
+            self.off = p.off;
+            self.misses = 0;
+        }
+    }
+
+    /// Adds up what it costs now.
+    pub(super) fn price(&mut self, o: &Observation, around: &Around<'_>, served: Option<&Served>) {
+        let t = around.timetable;
+        let day = t.zone.day_start(self.on.date).secs_f64();
+        let at = self.ended.unwrap_or(o.time).secs_f64();
+        let late = (at - scheduled_at(t, self.on.trip, self.along, day)) as f32;
+        let plan = if self.started {
+            let departed = self.travelled > 0.0;
+            let unexcused = self.unexcused(o.time, day, t);
+            let (cost, then) = *self.began.get_or_insert_with(|| {
+                (if departed { cost::departure(late, unexcused) } else { cost::delay(late) }, late)
+            });
+            cost + cost::drift(late, then)
+        } else {
+            cost::waiting(-late, self.unexcused(o.time, day, t))
+        };
+        let idle = self.ended.map_or(0.0, |e| self.idle(e, o, day, around));
+        let claimed = cost::CLAIMED * (around.claimed)(self.on);
+        let follows = served.filter(|_| self.ended.is_none()).map_or(0.0, |s| s.follows(self.on, t));
+        let said =
+            if o.route.is_some_and(|r| r == t.pattern_of(self.on.trip).route) { cost::REPORTED_ROUTE } else { 0.0 };
+        self.total = self.evidence + plan + idle + claimed - follows - said;
+    }
+
+    /// Seconds past its departure, or past when it could leave, whichever was later.
+    fn unexcused(&self, now: UnixMs, day: f64, t: &Timetable) -> f32 {
+        let due = day + f64::from(t.starts(self.on.trip).0);
+        (now.secs_f64() - due.max(self.ready.secs_f64() + cost::TURN)) as f32
+    }
+
+    /// A trip that is over explains a vehicle until its next one begins, and then less and less.
+    fn idle(&self, ended: UnixMs, o: &Observation, day: f64, around: &Around<'_>) -> f32 {
+        let next = around.next_of(self.on).map(|n| day + f64::from(around.timetable.starts(n.trip).0));
+        let since = next.unwrap_or(0.0).max(ended.secs_f64());
+        cost::IDLE * ((o.time.secs_f64() - since) as f32 / 60.0).max(0.0)
+    }
+}
+
+impl Served {
+    /// What a trip is worth for coming after what the vehicle has run.
+    fn follows(&self, on: TripDay, t: &Timetable) -> f32 {
+        let trip = t.trips.at(on.trip);
+        if on.date != self.date || t.starts(on.trip) < t.starts(self.trip) {
+            return 0.0;
+        }
+        let same_route = if t.pattern_of(on.trip).route == self.route { cost::SAME_ROUTE } else { 0.0 };
+        if self.block.is_some() && trip.block == self.block {
+            let sure = f32::from(self.trips.min(4) - 1) * cost::BLOCK_MORE;
+            let next = if self.next == Some(on.trip) { cost::BLOCK } else { cost::BLOCK_LATER };
+            return next + sure + same_route;
+        }
+        same_route
+    }
+}
+
+/// What it costs to drive in this direction at this place of a line.
+pub(super) fn turned(course: Option<f32>, line: &Polyline, along: f32) -> f32 {
+    match (course, line.heading_at(along)) {
+        (Some(course), Some(heading)) => cost::heading(angle_between(course, heading)),
+        _ => 0.0,
+    }
+}
+
+/// The first and the last call of a pattern, metres along.
+pub(super) fn ends_of(pattern: &Pattern) -> (f32, f32) {
+    let first = pattern.calls.first().map_or(0.0, |c| c.along);
+    (first, pattern.calls.last().map_or(first, |c| c.along))
+}
+
+/// When the timetable wants a trip at a place of its line: seconds, counted from the same zero as
+/// `day_start` (0.0 gives service time). Between calls by distance.
+#[must_use]
+pub fn scheduled_at(t: &Timetable, trip: TripIdx, along: f32, day_start: f64) -> f64 {
+    let pattern = t.pattern_of(trip);
+    let next = pattern.next_after(along);
+    let time = |pos: usize| t.time_at(trip, StopPos::new(pos)).unwrap_or_default();
+    let service = if next == 0 {
+        f64::from(time(0).departure.0)
+    } else if next >= pattern.calls.len() {
+        f64::from(time(pattern.calls.len() - 1).arrival.0)
+    } else {
+        let (a, b) = (f64::from(time(next - 1).departure.0), f64::from(time(next).arrival.0));
+        let (from, to) = match (pattern.calls.get(next - 1), pattern.calls.get(next)) {
+            (Some(x), Some(y)) => (f64::from(x.along), f64::from(y.along)),
+            _ => (0.0, 0.0),
+        };
+        let share = if to > from { (f64::from(along) - from) / (to - from) } else { 1.0 };
+        (b - a).mul_add(share.clamp(0.0, 1.0), a)
+    };
+    day_start + service
+}
