@@ -44,8 +44,8 @@ pub struct Context<'a> {
 pub struct Estimate {
     /// The prediction; what is published is set later.
     pub call: CallPrediction,
-    /// Before calibration.
-    pub raw: UnixMs,
+    /// Before calibration; absent for a call the vehicle is at, where nothing is predicted.
+    pub raw: Option<UnixMs>,
 }
 
 /// Predictions for one vehicle.
@@ -127,13 +127,40 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     let rest = match run.dwelling().filter(|(pos, _)| usize::from(*pos) + 1 == next) {
         Some((_, since)) => {
             let stood = last.time.secs_since(since) as f32;
-            (dwell - stood).max(LAST_OF_DWELL) + running
+            let staying = (dwell - stood).max(LAST_OF_DWELL);
+            here(h.on, pattern, next - 1, last.time.secs_f64() + f64::from(staying), c, made);
+            staying + running
         }
         None => running * to_go,
     };
     let mut cursor = Cursor { arrival: last.time.secs_f64() + f64::from(rest), floor: now };
     push(h.on, pattern, next, &mut cursor, c, made);
     run_on(h.on, pattern, next, cursor, c, until, made)
+}
+
+/// Writes down the call a vehicle is at: it is here now, and leaves at `leaves` (unix seconds) or in a moment.
+fn here(on: TripDay, pattern: &Pattern, pos: usize, leaves: f64, c: &Context<'_>, made: &mut Made) {
+    let leaves = UnixMs::from_secs_f64(leaves).max(c.now.plus_secs(1));
+    let (Some(call), Some(times)) = (pattern.calls.get(pos), c.timetable.time_at(on.trip, StopPos::new(pos))) else {
+        return;
+    };
+    let day = c.timetable.zone.day_start(on.date);
+    made.estimates.push(Estimate {
+        raw: None,
+        call: CallPrediction {
+            on,
+            pos: StopPos::new(pos),
+            stop: call.stop,
+            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
+            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
+            arrival: c.now,
+            arrival_p10: c.now,
+            arrival_p90: c.now,
+            departure: leaves,
+            published_arrival: c.now,
+            published_departure: leaves,
+        },
+    });
 }
 
 /// A whole trip that has not begun, for a vehicle that may leave at `ready` (unix seconds).
@@ -151,7 +178,7 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
     let times = t.time_at(on.trip, StopPos(0))?;
     let q = c.model.calibration.at(Doing::Waiting, (leaves - c.now.secs_f64()) as f32);
     made.estimates.push(Estimate {
-        raw: at,
+        raw: Some(at),
         call: CallPrediction {
             on,
             pos: StopPos(0),
@@ -215,7 +242,7 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     let ms = UnixMs::from_secs_f64;
     cursor.floor = arrival;
     made.estimates.push(Estimate {
-        raw: ms(raw),
+        raw: Some(ms(raw)),
         call: CallPrediction {
             on,
             pos: StopPos::new(pos),

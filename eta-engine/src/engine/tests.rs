@@ -176,6 +176,24 @@ fn a_vehicle_waiting_at_its_terminal_is_held_until_the_timetable_lets_it_go() {
 }
 
 #[test]
+fn a_stop_the_vehicle_stands_at_stays_ahead_until_it_leaves() {
+    let t = street();
+    let mut e = engine(&t);
+    drive(&mut e, &t, "08:00:00", "08:03:00", [0.0, 1.0], 0.0);
+    drive(&mut e, &t, "08:03:00", "08:04:30", [1.0, 1.0], 0.0);
+    let now = clock(&t, "08:04:30");
+    let v = vehicle(&mut e, now);
+    let here = v.ahead[0];
+    assert_eq!((here.pos.0, here.arrival), (1, now));
+    assert!(here.departure > now && here.departure <= now.plus_secs(30));
+    assert_eq!(e.world(now, true).progress_of(here.on).passed, 1);
+    drive(&mut e, &t, "08:04:30", "08:05:00", [1.0, 1.1], 0.0);
+    let v = vehicle(&mut e, clock(&t, "08:05:00"));
+    assert_eq!(v.ahead[0].pos.0, 2);
+    assert_eq!(e.world(now, true).progress_of(here.on).passed, 2);
+}
+
+#[test]
 fn predictions_reach_into_the_next_trips_of_the_block() {
     let t = street();
     let mut e = engine(&t);

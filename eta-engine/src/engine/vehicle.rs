@@ -231,7 +231,8 @@ impl VehicleState {
     }
 
     fn keep_to_judge(&mut self, e: &Estimate, doing: Doing, now: UnixMs) {
-        let bin = u8::try_from(lead_bin((e.raw.0 - now.0) as f32 / 1000.0)).unwrap_or(u8::MAX);
+        let Some(raw) = e.raw else { return };
+        let bin = u8::try_from(lead_bin((raw.0 - now.0) as f32 / 1000.0)).unwrap_or(u8::MAX);
         let known = |p: &&Pending| p.on == e.call.on && p.pos == e.call.pos.0;
         if self.pending.iter().rev().find(known).is_some_and(|p| p.bin == bin && p.doing == doing) {
             return;
@@ -239,7 +240,7 @@ impl VehicleState {
         if self.pending.len() >= 1024 {
             self.pending.drain(..256);
         }
-        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw: e.raw });
+        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw });
     }
 
     /// As readers see it; `None` before the first fix.
@@ -273,9 +274,9 @@ impl VehicleState {
         let fraction = if to > from { ((h.along - from) / (to - from)).clamp(0.0, 1.0) } else { 1.0 };
         let first = self.ahead.first().filter(|c| c.on == h.on);
         let delay = first.map(|c| {
-            let early = (c.arrival - c.scheduled_arrival).0;
-            // Whoever waits for the timetable is on time.
-            if h.started { early } else { (c.departure - c.scheduled_departure).0 }
+            // Whoever waits for the timetable, at the first stop or a later one, is on time.
+            let under_way = h.started && run.dwelling().is_none();
+            if under_way { (c.arrival - c.scheduled_arrival).0 } else { (c.departure - c.scheduled_departure).0 }
         });
         Some(OnTrip { on: h.on, along: h.along, next, fraction, delay })
     }

@@ -54,7 +54,8 @@ impl Outputs {
         let until = tick.plus_secs(horizon);
         let made = tick.secs().to_string();
         for v in engine.vehicles() {
-            for c in v.ahead().iter().take_while(|c| c.arrival <= until) {
+            // A stop the vehicle stands at is not ahead of it.
+            for c in v.ahead().iter().filter(|c| c.arrival > tick).take_while(|c| c.arrival <= until) {
                 let trip = t.trips.at(c.on.trip);
                 let seq = t.pattern_of(c.on.trip).call(c.pos).map_or(0, |x| x.seq.0);
                 // Nobody arrives at a first stop: there is only a departure to tell.
