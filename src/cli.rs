@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use transit_model::clock::{Clock as _, SystemClock};
 
-use crate::commands::{check, config, decode, demo, replay, serve, token};
+use crate::commands::{check, config, decode, demo, devices, replay, serve, token};
 use crate::logs;
 
 /// Exit code: the thing asked for failed.
@@ -47,6 +47,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Print a configuration to begin with.
     Config(config::Args),
+    /// Say which trackers may send, and for which vehicle.
+    Devices(devices::Args),
     /// Issue a bearer token for a dispatcher, a display, a validator or an administrator.
     Token(token::Args),
     /// Print completions for a shell.
@@ -102,6 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Demo(args) => ended(in_runtime(demo::run(&args))),
         Command::Serve(args) => ended(in_runtime(serve::run(&args))),
+        Command::Devices(args) => ended(in_runtime(devices::run(&args))),
         Command::Token(args) => ended(in_runtime(token::run(&args))),
         Command::Board(args) => client(stop_display::run(args), stop_display::Failure::exit_code),
         Command::Dispatch(args) => client(dispatch_tui::run(args), dispatch_tui::Failure::exit_code),

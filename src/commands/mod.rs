@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod devices;
 pub mod replay;
 pub mod serve;
 pub mod token;

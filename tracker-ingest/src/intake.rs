@@ -18,9 +18,9 @@ use transit_model::time::UnixMs;
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record};
 use crate::config::Limits;
 use crate::gate::{Gate, Raw, Verdict};
-use crate::journal::{Journal, JournalError, NotDurable, Row};
+use crate::journal::{AddError, Journal, JournalError, NotDurable, Row};
 use crate::metrics::Metrics;
-use crate::registry::{Device, DeviceError, NewDevice, Registry};
+use crate::registry::{Change, Device, NewDevice, Registry};
 use crate::rejection::Rejection;
 use crate::sessions::{Claim, HeldBy, Sessions};
 use crate::watch::{Watch, Who};
@@ -46,6 +46,8 @@ pub(crate) struct Intake {
     pub(crate) feed: FeedId,
     pub(crate) clock: SharedClock,
     pub(crate) registry: Registry,
+    /// The journal's revision that the registry is of, or an older one.
+    pub(crate) revision: tokio::sync::Mutex<i64>,
     pub(crate) gate: Mutex<Gate>,
     pub(crate) journal: Journal,
     pub(crate) fixes_out: mpsc::Sender<Fix>,
@@ -138,19 +140,51 @@ impl Intake {
 
     /// Puts devices on the list, all or none, and lets them out of quarantine.
     pub(crate) async fn add(&self, new: Vec<NewDevice>) -> Result<(), AddError> {
-        for d in &new {
-            self.registry.check(d)?;
-        }
+        // Held, so that no reload that began before undoes this.
+        let _revision = self.revision.lock().await;
         let stored = self.journal.put_devices(new, self.clock.now()).await?;
-        for d in &stored {
-            let before = self.registry.get(&d.key);
-            if before.is_some_and(|b| b.vehicle != d.vehicle) {
-                self.gate.lock().unwrap_or_else(PoisonError::into_inner).forget(&d.key);
-            }
-            self.metrics.quarantined(self.watch.released(&d.key));
-        }
-        self.registry.put(stored);
+        self.settle(&self.registry.put(stored));
         Ok(())
+    }
+
+    /// Takes in what was changed in the journal's list, by whatever process; says how many devices it was.
+    pub(crate) async fn reload(&self) -> Result<usize, JournalError> {
+        let mut known = self.revision.lock().await;
+        if self.journal.revision().await? == *known {
+            return Ok(0);
+        }
+        let (revision, devices) = self.journal.listed().await?;
+        let changes = self.registry.replace(devices);
+        self.settle(&changes);
+        *known = revision;
+        if !changes.is_empty() {
+            tracing::info!(changed = changes.len(), "the list of devices was taken in anew");
+        }
+        Ok(changes.len())
+    }
+
+    /// Draws the conclusions of changes that are on the registry already: whoever is not who it was has to
+    /// connect anew, and is judged afresh.
+    fn settle(&self, changes: &[Change]) {
+        for change in changes {
+            if change.ends_session() {
+                self.gate.lock().unwrap_or_else(PoisonError::into_inner).forget(&change.key);
+                self.sessions.end(&change.key);
+            }
+            if change.after.is_some() {
+                self.metrics.quarantined(self.watch.released(&change.key));
+            }
+        }
+    }
+
+    /// What must be done every few seconds: takes the list of devices in, writes quarantine down.
+    pub(crate) async fn keep_in_step(&self) -> Result<usize, JournalError> {
+        let changed = self.reload().await?;
+        let seen = self.watch.take_dirty();
+        if !seen.is_empty() {
+            self.journal.put_quarantine(seen).await?;
+        }
+        Ok(changed)
     }
 
     /// Makes a connection the device's.
@@ -159,7 +193,12 @@ impl Intake {
     /// Another one is alive at another address; that is counted and raised.
     pub(crate) fn claim(&self, device: &Device, source: Protocol, from: SocketAddr) -> Result<Claim, Rejection> {
         let claim = self.sessions.claim(&device.key, from.ip(), self.clock.now());
-        claim.map_err(|held| self.takeover(device, source, from, held))
+        let claim = claim.map_err(|held| self.takeover(device, source, from, held))?;
+        // It may have been taken off the list since it was identified; from here on its session is ended then.
+        if self.registry.get(&device.key).is_none_or(|d| d.vehicle != device.vehicle) {
+            return Err(self.quarantine(&device.key, source, from, None));
+        }
+        Ok(claim)
     }
 
     /// The same where a request is all there is of a session.
@@ -252,15 +291,4 @@ impl Intake {
             }
         }
     }
-}
-
-/// Devices were not put on the list.
-#[derive(Debug, thiserror::Error)]
-pub enum AddError {
-    /// One of them cannot be on it.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The journal did not keep them.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
 }

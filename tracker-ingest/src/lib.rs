@@ -33,8 +33,7 @@ mod watch;
 
 pub use config::IngestConfig;
 pub use gate::Bounds;
-pub use intake::AddError;
-pub use journal::{JournalError, Quarantined};
+pub use journal::{AddError, JournalError, Quarantined};
 pub use metrics::Counters;
 pub use registry::NewDevice;
 pub use rejection::Rejection;

@@ -1,16 +1,18 @@
 //! Which devices may send, and for which vehicle. In memory for the listeners; the journal keeps it.
 
-use std::io::Read;
+mod list;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use transit_model::dispatch::VehicleKind;
 use transit_model::ids::VehicleId;
 
 use crate::codec::DeviceKey;
+
+pub use list::{COLUMNS, DeviceList, ListError, ListFault, read_csv};
 
 /// A token as it is kept: its SHA-256. Tokens are random, so that no slower hash is needed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,12 @@ impl std::fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TokenHash(…)")
     }
+}
+
+/// A token from 32 bytes of chance: 32 hexadecimal digits (128 bits), short enough to be typed into a device.
+#[must_use]
+pub fn new_token(entropy: [u8; 32]) -> String {
+    entropy.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
 /// A device to add.
@@ -86,167 +94,112 @@ pub struct Device {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The key cannot be one.
-    #[error("the device's key must be 1 to 64 letters, digits, `-`, `_`, `.` or `:`")]
+    #[error("the device's key must be 1 to 64 letters a-z and A-Z, digits, `-`, `_`, `.` or `:`")]
     BadKey,
     /// The vehicle has another device.
-    #[error("vehicle `{vehicle}` already has the device {device}")]
+    #[error("vehicle `{vehicle}` already has the device {device}, so {by} cannot be its device too")]
     VehicleTaken {
         /// Which vehicle.
         vehicle: VehicleId,
-        /// Which device; masked when shown.
+        /// The device it has; masked when shown.
         device: DeviceKey,
+        /// The device that was to be its; masked when shown.
+        by: DeviceKey,
     },
     /// The vehicle's name is empty.
     #[error("the vehicle has no name")]
     NoVehicle,
-    /// A line of a list of devices cannot be read.
-    #[error("line {line}: {detail}")]
-    Line {
-        /// Which line, from 1; the header is the first.
-        line: u64,
-        /// What is wrong with it.
-        detail: String,
-    },
+}
+
+impl NewDevice {
+    /// Whether its key and vehicle can be; whether the vehicle is free, the journal knows.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub fn check(&self) -> Result<(), DeviceError> {
+        if !DeviceKey::is_valid(self.key.expose()) {
+            return Err(DeviceError::BadKey);
+        }
+        if self.vehicle.as_str().trim().is_empty() {
+            return Err(DeviceError::NoVehicle);
+        }
+        Ok(())
+    }
 }
 
 /// The list of devices.
 #[derive(Debug, Default)]
 pub struct Registry {
-    devices: RwLock<Listed>,
+    devices: RwLock<FxHashMap<DeviceKey, Arc<Device>>>,
 }
 
-#[derive(Debug, Default)]
-struct Listed {
-    by_key: FxHashMap<DeviceKey, Arc<Device>>,
-    by_vehicle: FxHashMap<VehicleId, DeviceKey>,
+/// What became of a device on the list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Change {
+    pub(crate) key: DeviceKey,
+    pub(crate) before: Option<Arc<Device>>,
+    pub(crate) after: Option<Arc<Device>>,
+}
+
+impl Change {
+    /// Whether a connection that was let in before must not go on: the device is off the list, is of
+    /// another vehicle, or has another token. A new label is no reason.
+    pub(crate) fn ends_session(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => before.vehicle != after.vehicle || before.token != after.token,
+            (before, _) => before.is_some(),
+        }
+    }
 }
 
 impl Registry {
     /// The device of this key, if it is on the list.
     #[must_use]
     pub fn get(&self, key: &DeviceKey) -> Option<Arc<Device>> {
-        self.devices.read().unwrap_or_else(PoisonError::into_inner).by_key.get(key).cloned()
+        self.devices.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     /// Every device, by vehicle.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Device>> {
-        let listed = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = listed.by_key.values().cloned().collect();
+        let mut all: Vec<_> = self.devices.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         all.sort_by(|a, b| a.vehicle.cmp(&b.vehicle));
         all
     }
 
-    /// Whether a device may be put on the list, in place of the one with its key if there is one.
-    ///
-    /// # Errors
-    /// When its key or vehicle cannot be, or the vehicle has another device.
-    pub fn check(&self, new: &NewDevice) -> Result<(), DeviceError> {
-        if !DeviceKey::is_valid(new.key.expose()) {
-            return Err(DeviceError::BadKey);
-        }
-        if new.vehicle.as_str().trim().is_empty() {
-            return Err(DeviceError::NoVehicle);
-        }
-        let listed = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        match listed.by_vehicle.get(&new.vehicle) {
-            Some(other) if *other != new.key => {
-                Err(DeviceError::VehicleTaken { vehicle: new.vehicle.clone(), device: other.clone() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Puts stored devices on the list.
-    pub(crate) fn put(&self, devices: impl IntoIterator<Item = Device>) {
+    /// Puts stored devices on the list; says what that changed.
+    pub(crate) fn put(&self, devices: impl IntoIterator<Item = Device>) -> Vec<Change> {
         let mut listed = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        devices.into_iter().filter_map(|d| put(&mut listed, d)).collect()
+    }
+
+    /// Makes these the list; says what that changed.
+    pub(crate) fn replace(&self, devices: Vec<Device>) -> Vec<Change> {
+        let mut listed = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = listed.clone();
+        let mut changes: Vec<Change> = Vec::new();
         for d in devices {
-            if let Some(before) = listed.by_key.get(&d.key).map(|d| d.vehicle.clone()) {
-                listed.by_vehicle.remove(&before);
-            }
-            listed.by_vehicle.insert(d.vehicle.clone(), d.key.clone());
-            listed.by_key.insert(d.key.clone(), Arc::new(d));
+            gone.remove(&d.key);
+            changes.extend(put(&mut listed, d));
         }
+        for (key, before) in gone {
+            listed.remove(&key);
+            changes.push(Change { key, before: Some(before), after: None });
+        }
+        changes
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    device: String,
-    vehicle_id: String,
-    #[serde(default)]
-    kind: Option<VehicleKind>,
-    #[serde(default)]
-    label: Option<String>,
-    #[serde(default)]
-    token: Option<String>,
-}
-
-/// Reads a list of devices: CSV with the columns `device,vehicle_id` and, if wanted, `kind` (`transit` or
-/// `machinery`), `label`, `token`.
-///
-/// # Errors
-/// The first line that cannot be read, or that repeats a device or a vehicle.
-pub fn read_csv(input: impl Read) -> Result<Vec<NewDevice>, DeviceError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let mut devices: Vec<NewDevice> = Vec::new();
-    let mut seen: FxHashMap<String, u64> = FxHashMap::default();
-    for row in reader.deserialize::<Row>() {
-        let line = devices.len() as u64 + 2;
-        let fail = |detail: String| DeviceError::Line { line, detail };
-        let row = row.map_err(|e| fail(e.to_string()))?;
-        if !DeviceKey::is_valid(&row.device) {
-            return Err(fail(format!("`device`: {}", DeviceError::BadKey)));
-        }
-        if row.vehicle_id.is_empty() {
-            return Err(fail("`vehicle_id` is empty".to_owned()));
-        }
-        let names = [("device", &row.device), ("vehicle_id", &row.vehicle_id)];
-        for (column, value) in names {
-            if let Some(first) = seen.insert(format!("{column} {value}"), line) {
-                return Err(fail(format!("`{column}` is the same as in line {first}")));
-            }
-        }
-        devices.push(NewDevice {
-            key: DeviceKey::from(&row.device),
-            vehicle: VehicleId::from(&row.vehicle_id),
-            kind: row.kind.unwrap_or_default(),
-            label: row.label,
-            token: row.token,
-        });
-    }
-    Ok(devices)
+fn put(listed: &mut FxHashMap<DeviceKey, Arc<Device>>, device: Device) -> Option<Change> {
+    let after = Arc::new(device);
+    let key = after.key.clone();
+    let before = listed.insert(key.clone(), Arc::clone(&after));
+    (before.as_ref() != Some(&after)).then_some(Change { key, before, after: Some(after) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_is_read() {
-        let csv = "device,vehicle_id,kind,label,token\n352093081452251, bus-1 ,,\"garage 7, MAZ\",\n867,plough-2,machinery,,s3cret\n";
-        let devices = read_csv(csv.as_bytes()).unwrap();
-        assert_eq!(devices[0].vehicle.as_str(), "bus-1");
-        assert_eq!(devices[0].label.as_deref(), Some("garage 7, MAZ"));
-        assert_eq!((devices[0].kind, &devices[0].token), (VehicleKind::Transit, &None));
-        assert_eq!((devices[1].kind, devices[1].token.as_deref()), (VehicleKind::Machinery, Some("s3cret")));
-    }
-
-    #[test]
-    fn a_fault_in_a_list_names_its_line() {
-        for (csv, says) in [
-            ("device,vehicle_id\n1,a\n1,b\n", "line 3: `device` is the same as in line 2"),
-            ("device,vehicle_id\n1,a\n2,a\n", "line 3: `vehicle_id` is the same as in line 2"),
-            ("device,vehicle_id\n1,\n", "line 2: `vehicle_id` is empty"),
-            ("device,vehicle_id\na/b,v\n", "line 2: `device`: the device's key must be"),
-            ("device,vehicle_id,kind\n1,v,tank\n", "line 2: CSV deserialize error"),
-            ("imei,vehicle_id\n1,v\n", "line 2: CSV deserialize error"),
-        ] {
-            let e = read_csv(csv.as_bytes()).unwrap_err().to_string();
-            assert!(e.starts_with(says), "{e}");
-        }
-    }
 
     #[test]
     fn a_token_admits_itself_only() {
@@ -256,24 +209,39 @@ mod tests {
         assert_eq!(format!("{hash:?}"), "TokenHash(…)");
     }
 
+    fn listed(id: i64, key: &str, vehicle: &str) -> Device {
+        Device { id, key: key.into(), vehicle: vehicle.into(), kind: VehicleKind::Transit, label: None, token: None }
+    }
+
     #[test]
-    fn a_vehicle_has_one_device_and_a_device_one_vehicle() {
+    fn a_new_list_says_what_is_different() {
         let registry = Registry::default();
-        let listed = |id, key: &str, vehicle: &str| Device {
-            id,
-            key: key.into(),
-            vehicle: vehicle.into(),
-            kind: VehicleKind::Transit,
-            label: None,
-            token: None,
-        };
+        registry.put([listed(1, "d1", "v1"), listed(2, "d2", "v2"), listed(3, "d3", "v3"), listed(4, "d4", "v4")]);
+        let labelled = Device { label: Some("garage 7".into()), ..listed(2, "d2", "v2") };
+        let changes =
+            registry.replace(vec![listed(1, "d1", "v1"), labelled, listed(3, "d3", "v9"), listed(5, "d5", "v5")]);
+        let mut said: Vec<_> = changes.iter().map(|c| (c.key.expose(), c.after.is_some(), c.ends_session())).collect();
+        said.sort_unstable();
+        assert_eq!(said, [("d2", true, false), ("d3", true, true), ("d4", false, true), ("d5", true, false)]);
+        let vehicles: Vec<_> = registry.list().iter().map(|d| d.vehicle.to_string()).collect();
+        assert_eq!(vehicles, ["v1", "v2", "v5", "v9"]);
+        assert!(registry.get(&"d4".into()).is_none());
+    }
+
+    #[test]
+    fn a_new_token_ends_the_session_of_the_old_one() {
+        let registry = Registry::default();
         registry.put([listed(1, "d1", "v1")]);
-        assert!(matches!(registry.check(&NewDevice::transit("d2", "v1")), Err(DeviceError::VehicleTaken { .. })));
-        assert_eq!(registry.check(&NewDevice::transit("d1", "v1")), Ok(()));
-        registry.put([listed(1, "d1", "v2")]);
-        assert_eq!(registry.check(&NewDevice::transit("d2", "v1")), Ok(()));
-        assert_eq!(registry.list().len(), 1);
-        assert_eq!(registry.check(&NewDevice::transit("a/b", "v")), Err(DeviceError::BadKey));
-        assert_eq!(registry.check(&NewDevice::transit("d", " ")), Err(DeviceError::NoVehicle));
+        let with = |token| Device { token: Some(TokenHash::of(token)), ..listed(1, "d1", "v1") };
+        assert!(registry.put([with("a")])[0].ends_session());
+        assert!(registry.put([with("a")]).is_empty(), "nothing is new");
+        assert!(registry.put([with("b")])[0].ends_session());
+    }
+
+    #[test]
+    fn a_device_has_a_key_and_a_vehicle() {
+        assert_eq!(NewDevice::transit("d", "v").check(), Ok(()));
+        assert_eq!(NewDevice::transit("a/b", "v").check(), Err(DeviceError::BadKey));
+        assert_eq!(NewDevice::transit("d", " ").check(), Err(DeviceError::NoVehicle));
     }
 }

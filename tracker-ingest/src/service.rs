@@ -14,21 +14,22 @@ use tokio_util::sync::CancellationToken;
 use transit_model::clock::SharedClock;
 use transit_model::dispatch::Concern;
 use transit_model::fix::Fix;
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
 use crate::codec::{DeviceKey, Protocol};
 use crate::config::IngestConfig;
 use crate::gate::{Bounds, Gate};
-use crate::intake::{AddError, Intake};
-use crate::journal::{Journal, JournalError, JournalOptions, Quarantined, recover};
+use crate::intake::Intake;
+use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined, recover};
 use crate::listen;
 use crate::metrics::{Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
 use crate::sessions::Sessions;
 use crate::watch::{IngestEvent, Watch};
 
-/// How often quarantine is written down, in real time.
-const QUARANTINE_EVERY: Duration = Duration::from_secs(5);
+/// How often the list of devices is looked at and quarantine is written down, in real time.
+const STEP_EVERY: Duration = Duration::from_secs(2);
 /// How often old days are let go, by the clock.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How far back a restart looks for where devices were last live, seconds: beyond it any fix is stale.
@@ -123,7 +124,7 @@ impl Ingest {
             tasks.spawn(listen::broker::run(broker, Arc::clone(&intake), shutdown.clone()));
         }
         let days = i64::from(config.retention_days);
-        tasks.spawn(keep_quarantine(Arc::clone(&intake), shutdown.clone()));
+        tasks.spawn(keep_in_step(Arc::clone(&intake), shutdown.clone()));
         tasks.spawn(let_old_days_go(Arc::clone(&intake), days, shutdown));
         Ok(IngestHandle { intake, addresses, tasks, writer })
     }
@@ -163,7 +164,8 @@ async fn open(
     drop(late.set(Arc::clone(&watch)));
 
     let registry = Registry::default();
-    registry.put(journal.devices().await?);
+    let (revision, devices) = journal.listed().await?;
+    registry.put(devices);
     let mut gate = Gate::new(config.gate, feed_bounds);
     for (device, seen) in journal.last_live(clock.now().plus_secs(-REMEMBER_SECS)).await? {
         gate.restore(&device, seen);
@@ -172,6 +174,7 @@ async fn open(
         feed: config.feed.clone(),
         clock,
         registry,
+        revision: tokio::sync::Mutex::new(revision),
         gate: Mutex::new(gate),
         journal,
         fixes_out,
@@ -184,19 +187,20 @@ async fn open(
     Ok((Arc::new(intake), writer))
 }
 
-async fn keep_quarantine(intake: Arc<Intake>, stop: CancellationToken) {
-    let mut stopping = false;
+async fn keep_in_step(intake: Arc<Intake>, stop: CancellationToken) {
+    let (mut stopping, mut failing) = (false, false);
     while !stopping {
         tokio::select! {
             () = stop.cancelled() => stopping = true,
-            () = tokio::time::sleep(QUARANTINE_EVERY) => {}
+            () = tokio::time::sleep(STEP_EVERY) => {}
         }
-        let seen = intake.watch.take_dirty();
-        if seen.is_empty() {
-            continue;
-        }
-        if let Err(e) = intake.journal.put_quarantine(seen).await {
-            tracing::warn!(error = %e, "quarantine was not written down");
+        match intake.keep_in_step().await {
+            Ok(_) => failing = false,
+            Err(e) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(error = %e, "the list of devices and quarantine are out of step with the journal");
+                }
+            }
         }
     }
 }
@@ -308,12 +312,31 @@ impl Desk {
     /// Puts a list of devices on the list (see [`read_csv`]); says how many there were.
     ///
     /// # Errors
-    /// When the list has a fault, which is named with its line, or as for [`Self::add`]. None is added.
+    /// When the list has faults, each named with its line and column, or as for [`Self::add`]. None is added.
     pub async fn import(&self, csv: impl Read) -> Result<usize, AddError> {
-        let devices = read_csv(csv)?;
-        let n = devices.len();
-        self.add(devices).await?;
-        Ok(n)
+        let list = read_csv(csv).map_err(AddError::List)?;
+        self.add(list.devices.clone()).await.map_err(|e| list.explain(e))?;
+        Ok(list.devices.len())
+    }
+
+    /// Takes a device off the list and ends its connection; its records stay. Says which vehicle it was
+    /// on, or `None` when it was on no list.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn remove(&self, key: &DeviceKey) -> Result<Option<VehicleId>, JournalError> {
+        let vehicle = self.intake.journal.remove_device(key).await?;
+        self.intake.reload().await?;
+        Ok(vehicle)
+    }
+
+    /// Takes in what another process changed in the list of devices, and writes quarantine down for it to
+    /// see; says how many devices were changed. Ingest does this by itself every two seconds.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn keep_in_step(&self) -> Result<usize, JournalError> {
+        self.intake.keep_in_step().await
     }
 
     /// Devices that tried to send and are on no list, the latest first.

@@ -90,6 +90,14 @@ impl Sessions {
         }
         Ok(Claim { sessions: Arc::clone(self), device: device.clone(), id, heard, end })
     }
+
+    /// Ends a device's session, if it has one: it is on no list any more, or is another vehicle's now.
+    pub(crate) fn end(&self, device: &DeviceKey) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+        if let Some(held) = held {
+            held.end.cancel();
+        }
+    }
 }
 
 impl Claim {
@@ -98,7 +106,7 @@ impl Claim {
         self.heard.store(now.0, Ordering::Relaxed);
     }
 
-    /// Ends when the device has connected anew.
+    /// Ends when the device has connected anew, or the list of devices does not know it so any more.
     pub(crate) async fn replaced(&self) {
         self.end.cancelled().await;
     }
@@ -151,6 +159,18 @@ mod tests {
         assert_eq!(sessions.touch(&device, AWAY, UnixMs(109_999)), Err(HeldBy(HOME)));
         sessions.touch(&device, AWAY, UnixMs(110_000)).unwrap();
         assert_eq!(sessions.claim(&device, HOME, UnixMs(110_001)).unwrap_err(), HeldBy(AWAY));
+    }
+
+    #[test]
+    fn a_session_that_is_ended_is_free_for_anybody() {
+        let (sessions, device) = sessions();
+        let old = sessions.claim(&device, HOME, UnixMs(0)).unwrap();
+        sessions.end(&device);
+        assert!(old.end.is_cancelled());
+        let new = sessions.claim(&device, AWAY, UnixMs(1)).unwrap();
+        drop(old);
+        assert!(!new.end.is_cancelled());
+        assert_eq!(sessions.check(&device, HOME, UnixMs(2)), Err(HeldBy(AWAY)));
     }
 
     #[test]

@@ -19,10 +19,11 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use transit_model::fix::{Reported, Source};
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use crate::codec::Position;
-use crate::registry::{Device, NewDevice};
+use crate::codec::{DeviceKey, Position};
+use crate::registry::{Device, DeviceError, ListError, NewDevice};
 use crate::rejection::Rejection;
 
 pub use read::Quarantined;
@@ -73,6 +74,26 @@ pub enum JournalError {
     /// The writer has stopped.
     #[error("the journal is closed")]
     Closed,
+}
+
+/// Devices were not put on the list; none of them was.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// One of them cannot be on it.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The list they are in has faults.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The journal did not keep them.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl From<sqlx::Error> for AddError {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Journal(e.into())
+    }
 }
 
 /// Records are not on the disk, so their tracker must not be told that they are.
@@ -129,7 +150,11 @@ enum Command {
     Devices {
         new: Vec<NewDevice>,
         now: UnixMs,
-        done: oneshot::Sender<Result<Vec<Device>, JournalError>>,
+        done: oneshot::Sender<Result<Vec<Device>, AddError>>,
+    },
+    Remove {
+        key: DeviceKey,
+        done: oneshot::Sender<Result<Option<VehicleId>, JournalError>>,
     },
     Quarantine {
         seen: Vec<Quarantined>,
@@ -194,21 +219,32 @@ impl Journal {
         drop(self.commands.send(Command::Close).await);
     }
 
-    async fn ask<T>(
+    async fn ask<T, E: From<JournalError>>(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Command,
-    ) -> Result<T, JournalError> {
+        command: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
+    ) -> Result<T, E> {
         let (done, answer) = oneshot::channel();
         self.commands.send(command(done)).await.map_err(|_| JournalError::Closed)?;
         answer.await.map_err(|_| JournalError::Closed)?
     }
 
-    /// Adds devices, or changes those with the same key; all or none. A token is kept when none is given.
+    /// Adds devices, or changes those with the same key; all or none, and they leave quarantine. A token
+    /// is kept when none is given. Vehicles may be exchanged among the devices of one call.
     ///
     /// # Errors
-    /// When the journal fails, or a vehicle already has another device.
-    pub async fn put_devices(&self, new: Vec<NewDevice>, now: UnixMs) -> Result<Vec<Device>, JournalError> {
+    /// When a key or a vehicle cannot be, a vehicle has another device, or the journal fails.
+    pub async fn put_devices(&self, new: Vec<NewDevice>, now: UnixMs) -> Result<Vec<Device>, AddError> {
         self.ask(|done| Command::Devices { new, now, done }).await
+    }
+
+    /// Takes a device off the list; its records stay. Says which vehicle it was on, or `None` when it was
+    /// on no list.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn remove_device(&self, key: &DeviceKey) -> Result<Option<VehicleId>, JournalError> {
+        let key = key.clone();
+        self.ask(|done| Command::Remove { key, done }).await
     }
 
     pub(crate) async fn put_quarantine(&self, seen: Vec<Quarantined>) -> Result<(), JournalError> {
@@ -264,7 +300,8 @@ pub async fn recover(path: &Path, since: UnixMs) -> Result<Vec<transit_model::fi
 }
 
 /// A source's name in the journal.
-pub(crate) const fn source_name(source: Source) -> &'static str {
+#[must_use]
+pub const fn source_name(source: Source) -> &'static str {
     match source {
         Source::Teltonika => "teltonika",
         Source::Osmand => "osmand",

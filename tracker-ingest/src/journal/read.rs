@@ -1,7 +1,7 @@
 //! Reading the journal back: at the start, and for whoever asks.
 
-use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection as _, Row as _};
 use transit_model::dispatch::VehicleKind;
 use transit_model::fix::{Fix, Reported, Source};
 use transit_model::ids::VehicleId;
@@ -46,7 +46,8 @@ impl Journal {
     /// When the journal fails.
     pub async fn last_live(&self, since: UnixMs) -> Result<Vec<(DeviceKey, Seen)>, JournalError> {
         let rows = sqlx::query(
-            "SELECT d.key, max(f.time) AS time, f.lat, f.lon FROM fixes f JOIN devices d ON d.id = f.device
+            "SELECT d.key, max(f.time) AS time, f.lat, f.lon FROM fixes f
+             JOIN devices d ON d.id = f.device AND d.vehicle = f.vehicle
              WHERE f.received >= ? AND f.mark IS NULL AND f.lat IS NOT NULL GROUP BY f.device",
         )
         .bind(since.0)
@@ -73,15 +74,43 @@ impl Journal {
         Ok((number("n")?, number("live")?))
     }
 
+    /// The list's revision: another number whenever any process has changed it.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub(crate) async fn revision(&self) -> Result<i64, JournalError> {
+        Ok(revision(&mut *self.reader.lock().await).await?)
+    }
+
+    /// Every device on the list, and the revision it is of.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub(crate) async fn listed(&self) -> Result<(i64, Vec<Device>), JournalError> {
+        let mut reader = self.reader.lock().await;
+        let mut snapshot = reader.begin().await?;
+        let revision = revision(&mut snapshot).await?;
+        let devices = devices(&mut snapshot).await?;
+        snapshot.commit().await?;
+        Ok((revision, devices))
+    }
+
     /// Every device on the list.
     ///
     /// # Errors
     /// When the journal fails.
     pub async fn devices(&self) -> Result<Vec<Device>, JournalError> {
-        let rows = sqlx::query("SELECT id, key, vehicle, kind, label, token_hash FROM devices ORDER BY vehicle")
-            .fetch_all(&mut *self.reader.lock().await)
-            .await?;
-        rows.iter().map(|r| Ok(device(r)?)).collect()
+        Ok(devices(&mut *self.reader.lock().await).await?)
+    }
+
+    /// When each device on the list was last heard, to the minute; only those that were.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn last_seen(&self) -> Result<Vec<(DeviceKey, UnixMs)>, JournalError> {
+        let heard = "SELECT key, last_seen FROM devices WHERE vehicle IS NOT NULL AND last_seen IS NOT NULL";
+        let rows: Vec<(String, i64)> = sqlx::query_as(heard).fetch_all(&mut *self.reader.lock().await).await?;
+        Ok(rows.into_iter().map(|(key, seen)| (DeviceKey::from(key), UnixMs(seen))).collect())
     }
 
     /// Every device in quarantine, the latest first.
@@ -94,6 +123,16 @@ impl Journal {
             .await?;
         rows.iter().map(|r| Ok(quarantined(r)?)).collect()
     }
+}
+
+async fn revision(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT devices FROM revision").fetch_one(connection).await
+}
+
+async fn devices(connection: &mut SqliteConnection) -> Result<Vec<Device>, sqlx::Error> {
+    let sql =
+        "SELECT id, key, vehicle, kind, label, token_hash FROM devices WHERE vehicle IS NOT NULL ORDER BY vehicle";
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(device).collect()
 }
 
 pub(super) async fn recent(connection: &mut SqliteConnection, since: UnixMs) -> Result<Vec<Fix>, JournalError> {

@@ -2,25 +2,32 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, Connection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use transit_model::clock::Stopwatch;
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use super::{BatchReport, Command, JournalError, NotDurable, Quarantined, Row, source_name};
-use crate::registry::{Device, NewDevice, TokenHash};
+use super::{AddError, BatchReport, Command, JournalError, NotDurable, Quarantined, Row, source_name};
+use crate::codec::DeviceKey;
+use crate::registry::{Device, DeviceError, NewDevice, TokenHash};
 
 /// Records of one INSERT: each size is a statement of its own, prepared once.
 const SIZES: [usize; 4] = [256, 64, 8, 1];
 const COLUMNS: &str = "(device, device_time, sequence, vehicle, received, time, lat, lon, speed, bearing, trip_id, route_id, start_date, source, mark)";
 /// Fixes deleted in one step.
 const EXPIRED_AT_ONCE: i64 = 5000;
+/// How far `last_seen` may lag behind, ms: so that a device costs one write a minute and not one a record.
+const SEEN_EVERY: i64 = 60_000;
 
 pub(super) struct Writer {
     connection: SqliteConnection,
     batch: usize,
     inserts: Vec<(usize, String)>,
+    /// What is written as `last_seen`, by a device's number.
+    seen: FxHashMap<i64, i64>,
 }
 
 type Waiting = Vec<oneshot::Sender<Result<(), NotDurable>>>;
@@ -32,7 +39,7 @@ impl Writer {
             let values = vec![one.as_str(); n].join(",");
             (n, format!("INSERT INTO fixes {COLUMNS} VALUES {values} ON CONFLICT DO NOTHING"))
         });
-        Self { connection, batch, inserts: inserts.into() }
+        Self { connection, batch, inserts: inserts.into(), seen: FxHashMap::default() }
     }
 
     /// Until every sender is gone and everything sent is done.
@@ -61,6 +68,7 @@ impl Writer {
                     Command::Close => break 'open,
                     // Whoever asked may have gone; the work is done all the same.
                     Command::Devices { new, now, done } => drop(done.send(self.devices(new, now).await)),
+                    Command::Remove { key, done } => drop(done.send(self.remove(&key).await)),
                     Command::Quarantine { seen, done } => drop(done.send(self.quarantine(&seen).await)),
                     Command::Expire { before, done } => drop(done.send(self.expire(before).await)),
                 }
@@ -98,50 +106,73 @@ impl Writer {
                 rest = after;
             }
         }
+        let mut heard: FxHashMap<i64, i64> = FxHashMap::default();
+        for r in rows {
+            let at = heard.entry(r.device.id).or_insert(r.received.0);
+            *at = r.received.0.max(*at);
+        }
+        heard.retain(|device, at| self.seen.get(device).is_none_or(|known| at.saturating_sub(*known) >= SEEN_EVERY));
+        for (device, at) in &heard {
+            let sql = "UPDATE devices SET last_seen = ? WHERE id = ?";
+            sqlx::query(sql).bind(at).bind(device).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
+        self.seen.extend(heard);
         Ok(new)
     }
 
-    async fn devices(&mut self, new: Vec<NewDevice>, now: UnixMs) -> Result<Vec<Device>, JournalError> {
+    async fn devices(&mut self, new: Vec<NewDevice>, now: UnixMs) -> Result<Vec<Device>, AddError> {
+        for d in &new {
+            d.check()?;
+        }
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        // All leave their vehicles first, so that two may exchange theirs.
+        for d in &new {
+            sqlx::query("UPDATE devices SET vehicle = NULL WHERE key = ? AND vehicle <> ?")
+                .bind(d.key.expose())
+                .bind(d.vehicle.as_str())
+                .execute(&mut *transaction)
+                .await?;
+        }
         let mut stored = Vec::with_capacity(new.len());
         for d in new {
-            let hash = d.token.as_deref().map(TokenHash::of);
-            let row = sqlx::query(
-                "INSERT INTO devices (key, vehicle, kind, label, token_hash, added) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (key) DO UPDATE SET vehicle = excluded.vehicle, kind = excluded.kind,
-                     label = excluded.label, token_hash = coalesce(excluded.token_hash, token_hash)
-                 RETURNING id, token_hash",
-            )
-            .bind(d.key.expose())
-            .bind(d.vehicle.as_str())
-            .bind(super::read::kind_name(d.kind))
-            .bind(d.label.as_deref())
-            .bind(hash.map(|h| h.0.to_vec()))
-            .bind(now.0)
-            .fetch_one(&mut *transaction)
-            .await?;
-            sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(d.key.expose()).execute(&mut *transaction).await?;
-            let token = super::read::token(row.try_get("token_hash")?);
-            stored.push(Device {
-                id: row.try_get("id")?,
-                key: d.key,
-                vehicle: d.vehicle,
-                kind: d.kind,
-                label: d.label,
-                token,
-            });
+            let other: Option<String> = sqlx::query_scalar("SELECT key FROM devices WHERE vehicle = ? AND key <> ?")
+                .bind(d.vehicle.as_str())
+                .bind(d.key.expose())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if let Some(other) = other {
+                return Err(DeviceError::VehicleTaken { vehicle: d.vehicle, device: other.into(), by: d.key }.into());
+            }
+            stored.push(put(&mut transaction, d, now).await?);
         }
         transaction.commit().await?;
         Ok(stored)
+    }
+
+    async fn remove(&mut self, key: &DeviceKey) -> Result<Option<VehicleId>, JournalError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let vehicle: Option<String> =
+            sqlx::query_scalar("SELECT vehicle FROM devices WHERE key = ? AND vehicle IS NOT NULL")
+                .bind(key.expose())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        sqlx::query("UPDATE devices SET vehicle = NULL, label = NULL, token_hash = NULL WHERE key = ?")
+            .bind(key.expose())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(vehicle.map(VehicleId::from))
     }
 
     async fn quarantine(&mut self, seen: &[Quarantined]) -> Result<(), JournalError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for q in seen {
             sqlx::query(
+                // Another process may have let it in meanwhile.
                 "INSERT INTO quarantine (key, source, address, first_seen, last_seen, times, lat, lon)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+                 WHERE NOT EXISTS (SELECT 1 FROM devices WHERE key = ?1 AND vehicle IS NOT NULL)
                  ON CONFLICT (key) DO UPDATE SET source = excluded.source, address = excluded.address,
                      last_seen = excluded.last_seen, times = excluded.times,
                      lat = coalesce(excluded.lat, lat), lon = coalesce(excluded.lon, lon)",
@@ -169,6 +200,26 @@ impl Writer {
             .await?;
         Ok(done.rows_affected())
     }
+}
+
+async fn put(connection: &mut SqliteConnection, d: NewDevice, now: UnixMs) -> Result<Device, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO devices (key, vehicle, kind, label, token_hash, added) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (key) DO UPDATE SET vehicle = excluded.vehicle, kind = excluded.kind,
+             label = excluded.label, token_hash = coalesce(excluded.token_hash, token_hash)
+         RETURNING id, token_hash",
+    )
+    .bind(d.key.expose())
+    .bind(d.vehicle.as_str())
+    .bind(super::read::kind_name(d.kind))
+    .bind(d.label.as_deref())
+    .bind(d.token.as_deref().map(|t| TokenHash::of(t).0.to_vec()))
+    .bind(now.0)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(d.key.expose()).execute(connection).await?;
+    let token = super::read::token(row.try_get("token_hash")?);
+    Ok(Device { id: row.try_get("id")?, key: d.key, vehicle: d.vehicle, kind: d.kind, label: d.label, token })
 }
 
 fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {

@@ -10,9 +10,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, Publish, QoS};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use transit_model::backoff::{Backoff, Policy};
+use transit_model::clock::entropy;
 
 use crate::codec::{Message, Protocol, mqtt_json};
 use crate::config::BrokerConfig;
@@ -23,8 +27,7 @@ use crate::watch::Who;
 const SOURCE: Protocol = Protocol::MqttJson;
 const IN_FLIGHT: usize = 1000;
 const MAX_PACKET: usize = 64 * 1024;
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const WAITS: Policy = Policy { first: Duration::from_secs(1), most: Duration::from_secs(60) };
 
 /// Why a connection to the broker ended.
 #[derive(Debug, thiserror::Error)]
@@ -41,27 +44,35 @@ enum Lost {
 
 /// Takes from the broker until told to stop, connecting again whenever the connection is lost.
 pub(crate) async fn run(config: BrokerConfig, intake: Arc<Intake>, stop: CancellationToken) {
-    let mut wait = FIRST_WAIT;
+    let mut chance = match entropy() {
+        Ok(seed) => StdRng::from_seed(seed),
+        Err(e) => {
+            tracing::warn!(error = %e, "the system gives no chance: the waits for the broker are the same in every process");
+            StdRng::from_seed([0; 32])
+        }
+    };
+    let mut backoff = Backoff::new(WAITS);
     loop {
-        let mut connected = false;
+        let mut useful = false;
         let lost = tokio::select! {
             () = stop.cancelled() => return,
-            lost = once(&config, &intake, &mut connected) => lost,
+            lost = once(&config, &intake, &mut useful) => lost,
         };
-        if connected {
-            wait = FIRST_WAIT;
+        if useful {
+            backoff.reset();
         }
-        tracing::warn!(broker = ?config, error = %lost, retry_in_secs = wait.as_secs(), "the broker is lost");
+        let wait = backoff.wait(chance.random());
+        tracing::warn!(broker = ?config, error = %lost, retry_in_ms = wait.as_millis(), "the broker is lost");
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-/// One connection, from its start to its end.
-async fn once(config: &BrokerConfig, intake: &Arc<Intake>, connected: &mut bool) -> Lost {
+/// One connection, from its start to its end. It was useful when it lived for a keep-alive or a message was
+/// acknowledged on it; one that only opens, or whose messages the disk does not take, is not.
+async fn once(config: &BrokerConfig, intake: &Arc<Intake>, useful: &mut bool) -> Lost {
     let mut options = MqttOptions::new(&config.client_id, &config.host, config.port);
     options
         .set_manual_acks(true)
@@ -75,7 +86,7 @@ async fn once(config: &BrokerConfig, intake: &Arc<Intake>, connected: &mut bool)
     let (publishes, inbox) = mpsc::channel(IN_FLIGHT);
     let (tickets, waiting) = mpsc::channel(IN_FLIGHT);
     let result = tokio::select! {
-        r = poll(events, &client, &intake.feed, publishes, connected) => r,
+        r = poll(events, &client, &intake.feed, publishes, useful) => r,
         r = take(inbox, intake, tickets) => r,
         r = acknowledge(waiting, &client) => r,
     };
@@ -89,16 +100,16 @@ async fn poll(
     client: &AsyncClient,
     feed: &transit_model::ids::FeedId,
     publishes: mpsc::Sender<InFlight>,
-    connected: &mut bool,
+    useful: &mut bool,
 ) -> Result<(), Lost> {
     let places = Arc::new(Semaphore::new(IN_FLIGHT));
     loop {
         match events.poll().await.map_err(Box::new)? {
             // Every time: a broker that was restarted may have forgotten our session.
             Event::Incoming(Packet::ConnAck(_)) => {
-                *connected = true;
                 client.try_subscribe(format!("zupynka/v1/{feed}/track/+"), QoS::AtLeastOnce)?;
             }
+            Event::Incoming(Packet::PingResp) | Event::Outgoing(Outgoing::PubAck(_)) => *useful = true,
             Event::Incoming(Packet::Publish(publish)) => {
                 let place = Arc::clone(&places).acquire_owned().await.map_err(|_| Lost::Part)?;
                 publishes.send((publish, place)).await.map_err(|_| Lost::Part)?;

@@ -39,7 +39,7 @@ enum End {
     /// Counted already.
     #[error("refused: {0}")]
     Refused(Rejection),
-    #[error("the device has connected anew")]
+    #[error("the device has connected anew, or the list of devices has changed")]
     Replaced,
     /// An answer to a later message could be taken for one to this.
     #[error(transparent)]

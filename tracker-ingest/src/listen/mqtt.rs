@@ -187,6 +187,8 @@ impl Connection {
             }
             let read_more = answers.len() < unacknowledged;
             tokio::select! {
+                // In this order, so that nothing more is read for a device that was taken off the list.
+                biased;
                 () = stop.cancelled() => return Err(End::Stopping),
                 () = login.claim.replaced() => return Err(End::Replaced),
                 Some(answer) = answers.next() => write(&mut self.stream, &answer.map_err(End::NotDurable)?).await?,

@@ -130,6 +130,8 @@ impl Connection {
             let patience = self.intake.clock.real(Duration::from_secs(limits.idle_secs.into()));
             let read_more = answers.len() < limits.unacknowledged;
             tokio::select! {
+                // In this order, so that nothing more is read for a device that was taken off the list.
+                biased;
                 () = stop.cancelled() => return Err(End::Stopping),
                 () = claim.replaced() => return Err(End::Replaced),
                 Some(answer) = answers.next() => write(&mut self.stream, &answer.map_err(End::NotDurable)?).await?,

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::teltonika::{self, Codec};
 use tracker_ingest::codec::{Position, Record};
+use tracker_ingest::journal::{Journal, JournalOptions};
 use tracker_ingest::{Bounds, Ingest, IngestConfig, IngestError, IngestHandle, NewDevice};
 use transit_model::clock::ManualClock;
 use transit_model::dispatch::VehicleKind;
@@ -138,6 +139,11 @@ impl City {
 
     fn url(&self) -> String {
         format!("sqlite://{}", self.config.journal_path().display())
+    }
+
+    /// The journal's file as another process has it open.
+    pub(crate) async fn other_process(&self) -> Journal {
+        Journal::open(&JournalOptions::at(self.config.journal_path()), |_| ()).await.unwrap().0
     }
 
     pub(crate) async fn lock_journal(&self) -> Lock {

@@ -4,5 +4,6 @@
 
 mod broker;
 mod city;
+mod devices;
 mod kill;
 mod sockets;

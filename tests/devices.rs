@@ -1,0 +1,280 @@
+//! `zupynka devices` as an engineer runs it: the real binary, beside a server and without one.
+
+#![cfg(test)]
+
+mod engineer {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{SocketAddr, TcpStream};
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Output, Stdio};
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use tracker_ingest::codec::teltonika;
+    use transit_model::gtfs::GtfsFiles;
+
+    const IMEI: &str = "352093081452251";
+    const OTHER: &str = "867123456789012";
+    /// Only a test that fails waits for it.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A folder with a feed and a configuration.
+    struct City {
+        folder: tempfile::TempDir,
+    }
+
+    /// What a command said.
+    struct Said {
+        code: i32,
+        out: String,
+        err: String,
+    }
+
+    impl From<Output> for Said {
+        fn from(o: Output) -> Self {
+            let text = |b| String::from_utf8(b).unwrap();
+            Self { code: o.status.code().unwrap(), out: text(o.stdout), err: text(o.stderr) }
+        }
+    }
+
+    impl City {
+        fn new() -> Self {
+            let city = Self { folder: tempfile::tempdir().unwrap() };
+            let feed = GtfsFiles::new()
+                .with("agency.txt", "agency_id,agency_name,agency_timezone\nA,Парк,Europe/Kyiv\n")
+                .with("stops.txt", "stop_id,stop_name,stop_lat,stop_lon\na,А,48.85,37.60\nb,Б,48.86,37.61\n")
+                .with("routes.txt", "route_id,route_short_name,route_type\nr,5,3\n")
+                .with("trips.txt", "route_id,service_id,trip_id\nr,s,t\n")
+                .with("calendar_dates.txt", "service_id,date,exception_type\ns,20260101,1\n")
+                .with(
+                    "stop_times.txt",
+                    "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nt,8:00:00,,a,1\nt,8:05:00,,b,2\n",
+                );
+            city.write("city.zip", &feed.to_zip_bytes().unwrap());
+            let config = format!(
+                "[feed]\nid = \"test\"\ngtfs = {:?}\n[data]\ndir = {:?}\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [ingest.teltonika]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"info\"\n",
+                city.path("city.zip"),
+                city.path("data")
+            );
+            city.write("zupynka.toml", config.as_bytes());
+            city
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            std::fs::write(self.path(name), bytes).unwrap();
+            self.path(name)
+        }
+
+        fn command(&self, role: &str) -> Command {
+            let mut c = Command::new(env!("CARGO_BIN_EXE_zupynka"));
+            c.env_remove("RUST_LOG").arg(role).arg("--config").arg(self.path("zupynka.toml"));
+            c
+        }
+
+        fn devices(&self, args: &[&str]) -> Said {
+            self.command("devices").args(args).output().unwrap().into()
+        }
+
+        fn done(&self, args: &[&str]) -> String {
+            let said = self.devices(args);
+            assert_eq!(said.code, 0, "{args:?}: {}", said.err);
+            said.out
+        }
+
+        fn json(&self, args: &[&str]) -> Value {
+            serde_json::from_str(&self.done(args)).unwrap()
+        }
+
+        fn serve(&self) -> Server {
+            let mut process = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
+            let mut log = BufReader::new(process.stderr.take().unwrap());
+            let mut said = String::new();
+            let address = loop {
+                let mut line = String::new();
+                assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {said}");
+                if let Some((_, rest)) = line.split_once("teltonika: Some(") {
+                    break rest.split_once(')').unwrap().0.parse().unwrap();
+                }
+                said.push_str(&line);
+            };
+            Server { process, log, address }
+        }
+    }
+
+    struct Server {
+        process: Child,
+        log: BufReader<std::process::ChildStderr>,
+        address: SocketAddr,
+    }
+
+    impl Server {
+        /// The answer to a login, and the connection.
+        fn login(&self, imei: &str) -> (u8, TcpStream) {
+            let mut s = TcpStream::connect(self.address).unwrap();
+            s.set_read_timeout(Some(PATIENCE)).unwrap();
+            s.write_all(&teltonika::encode_login(imei).unwrap()).unwrap();
+            let mut answer = [9];
+            s.read_exact(&mut answer).unwrap();
+            (answer[0], s)
+        }
+
+        /// Ends it as systemd does; gives the rest of its log.
+        fn stop(mut self) -> String {
+            assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
+            assert!(self.process.wait().unwrap().success());
+            let mut rest = String::new();
+            self.log.read_to_string(&mut rest).unwrap();
+            rest
+        }
+    }
+
+    impl Drop for Server {
+        /// A test that failed leaves nothing running; of one that ended, there is nothing left to kill.
+        fn drop(&mut self) {
+            drop(self.process.kill());
+            drop(self.process.wait());
+        }
+    }
+
+    #[test]
+    fn devices_are_added_listed_changed_and_removed_without_a_server() {
+        let city = City::new();
+        let said = city.devices(&["list"]);
+        assert_eq!(said.code, 1);
+        assert!(said.err.contains("no device was added and no server has run there"), "{}", said.err);
+        assert!(!city.path("data").exists(), "nothing is made by looking");
+
+        city.done(&["add", IMEI, "plough-1", "--kind", "machinery", "--label", "гараж 7"]);
+        let list = city.json(&["list", "--json"]);
+        let row = json!({"vehicle_id": "plough-1", "device": "…2251", "kind": "machinery", "label": "гараж 7",
+                     "has_token": false, "last_seen": null});
+        assert_eq!(list["devices"], json!([row]));
+        // What is not said again stays.
+        let moved = city.devices(&["add", IMEI, "plough-2"]);
+        assert_eq!((moved.code, moved.err.as_str()), (0, "plough-2 (machinery): …2251 was on plough-1 until now\n"));
+        let table = city.done(&["list"]);
+        assert_eq!(
+            table,
+            "VEHICLE   DEVICE  KIND       TOKEN  LAST SEEN  LABEL\nplough-2  …2251   machinery  -      -          гараж 7\n"
+        );
+        assert_eq!(city.json(&["list", "--json", "--keys"])["devices"][0]["key"], IMEI);
+
+        let taken = city.devices(&["add", OTHER, "plough-2"]);
+        assert_eq!(taken.code, 1);
+        assert!(taken.err.contains("vehicle `plough-2` already has the device …2251"), "{}", taken.err);
+        city.done(&["remove", IMEI]);
+        assert_eq!(city.json(&["list", "--json"])["devices"], json!([]));
+        let again = city.devices(&["remove", IMEI]);
+        assert_eq!((again.code, again.out.as_str()), (1, ""));
+        assert!(again.err.contains("…2251 is not on the list") && !again.err.contains(IMEI), "{}", again.err);
+    }
+
+    #[test]
+    fn a_token_is_handed_out_once() {
+        let city = City::new();
+        let token = city.done(&["add", "phone-1", "bus-1", "--new-token"]);
+        assert!(token.trim().len() == 32 && token.trim().bytes().all(|b| b.is_ascii_hexdigit()), "{token}");
+        let file = city.path("phone.token");
+        assert_eq!(city.done(&["add", "phone-2", "bus-2", "--new-token", "--token-out", file.to_str().unwrap()]), "");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().trim().len(), 32);
+        assert_eq!(city.json(&["list", "--json"])["devices"][0]["has_token"], true);
+        let database = std::fs::read(city.path("data").join("ingest.db")).unwrap();
+        assert!(!database.windows(32).any(|w| w == token.trim().as_bytes()), "only its hash is kept");
+        let lost = city.devices(&["add", "phone-2", "bus-2", "--new-token", "--token-out", "/nowhere/t"]);
+        assert_eq!(lost.code, 1);
+        assert!(lost.err.contains("cannot write /nowhere/t"), "{}", lost.err);
+    }
+
+    #[test]
+    fn a_list_is_imported_whole_or_not_at_all() {
+        let city = City::new();
+        let csv = city
+            .write("d.csv", "device,vehicle_id,kind,label,token\n1,bus-1,,,s3cret\n2,bus-2,tank,,\n3,,,,\n".as_bytes());
+        let csv = csv.to_str().unwrap();
+        let said = city.devices(&["import", csv]);
+        assert_eq!(said.code, 1);
+        for part in
+            [csv, "2 fault(s)", "line 3, column `kind`: `tank` is neither", "line 4, column `vehicle_id`: is empty"]
+        {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+        assert_eq!(city.json(&["list", "--json"])["devices"], json!([]));
+        city.write("d.csv", b"device,vehicle_id\n1,bus-1\n2,bus-2\n");
+        assert_eq!(city.devices(&["import", csv]).err, "2 added, 0 were on the list already\n");
+        city.write("d.csv", b"device,vehicle_id\n1,bus-2\n2,bus-1\n3,bus-3\n");
+        assert_eq!(
+            city.devices(&["import", csv]).err,
+            "1 added, 2 were on the list already\n",
+            "they exchange vehicles"
+        );
+        city.write("d.csv", b"device,vehicle_id\n4,bus-4\n5,bus-1\n");
+        let taken = city.devices(&["import", csv]);
+        assert!(taken.err.contains("line 3, column `vehicle_id`: vehicle `bus-1` already has"), "{}", taken.err);
+        assert_eq!(city.json(&["list", "--json"])["devices"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn wrong_usage_is_told_from_failure() {
+        let city = City::new();
+        for (args, says) in [
+            (&["add", "a/b", "bus-1"][..], "the device's key must be"),
+            (&["add", IMEI, " "], "the vehicle has no name"),
+            (&["add", IMEI, "bus-1", "--kind", "tank"], "tank"),
+            (&["add", IMEI, "bus-1", "--token-out", "t"], "--new-token"),
+            (&[], "Usage"),
+        ] {
+            let said = city.devices(args);
+            assert_eq!(said.code, 2, "{args:?}");
+            assert!(said.err.contains(says), "{args:?}: {}", said.err);
+        }
+        let run = |args: &[&str]| Said::from(Command::new(env!("CARGO_BIN_EXE_zupynka")).args(args).output().unwrap());
+        let no_config = run(&["devices", "list"]);
+        assert_eq!((no_config.code, no_config.err.as_str()), (2, "zupynka: --config FILE is missing\n"));
+        assert_eq!(run(&["devices", "list", "--config", "/nowhere.toml"]).code, 2);
+        assert_eq!(city.devices(&["import", "/nowhere.csv"]).code, 1);
+        let help = run(&["devices", "import", "--help"]).out;
+        for column in tracker_ingest::registry::COLUMNS {
+            assert!(help.contains(&format!("\n  {column} ")), "{column}: {help}");
+        }
+    }
+
+    /// Waits for the server by reading from its connections, which end when it takes a change.
+    #[test]
+    fn a_running_server_takes_changes_and_cuts_off_who_is_removed() {
+        let city = City::new();
+        city.done(&["add", IMEI, "bus-1"]);
+        let server = city.serve();
+        let (answer, mut s) = server.login(IMEI);
+        assert_eq!(answer, 1);
+        city.done(&["add", OTHER, "bus-2"]);
+        city.done(&["remove", IMEI]);
+        let mut rest = Vec::new();
+        s.read_to_end(&mut rest).unwrap();
+        assert!(rest.is_empty());
+        assert_eq!(server.login(OTHER).0, 1, "it came before the removal, which has been taken");
+        let (answer, mut s) = server.login(IMEI);
+        assert_eq!((answer, s.read(&mut [0]).unwrap()), (0, 0));
+
+        let log = server.stop();
+        assert!(log.contains("…2251") && !log.contains(IMEI) && !log.contains(OTHER), "{log}");
+        let seen = city.json(&["quarantine", "--json"]);
+        assert_eq!(seen["quarantine"].as_array().unwrap().len(), 1);
+        let seen = &seen["quarantine"][0];
+        assert_eq!((&seen["key"], &seen["protocol"], &seen["times"]), (&json!(IMEI), &json!("teltonika"), &json!(1)));
+        assert!(city.done(&["quarantine"]).contains(IMEI), "the engineer must be able to name it");
+
+        let unseen = city.devices(&["approve", "352093081452252", "bus-3"]);
+        assert_eq!(unseen.code, 1);
+        assert!(unseen.err.contains("…2252 is not in quarantine"), "{}", unseen.err);
+        city.done(&["approve", IMEI, "bus-3"]);
+        assert_eq!(city.json(&["quarantine", "--json"])["quarantine"], json!([]));
+        let server = city.serve();
+        assert_eq!(server.login(IMEI).0, 1);
+        server.stop();
+    }
+}
