@@ -1,0 +1,6 @@
+//! The `zupynka` program as people run it: a process, its files, its exit code, what it says.
+#![cfg(test)]
+
+mod faults;
+mod life;
+mod program;
