@@ -17,6 +17,7 @@ pub mod vehicle;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use transit_model::dispatch::{Phase, VehicleKind};
 use transit_model::fix::Fix;
 use transit_model::ids::{StopPos, VehicleId};
@@ -53,6 +54,32 @@ pub struct Model {
     pub calibration: Calibration,
     /// How late trips leave their first stop when nothing holds them, seconds: a running median.
     pub start_lateness: f32,
+    /// What vehicles do at timepoints they reach early.
+    pub holding: Holding,
+}
+
+/// Whether early vehicles wait for the timetable at timepoints, as this city's drivers do it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holding {
+    /// The share of early vehicles that waited, of the last hundred or so.
+    share: f32,
+    /// When those that waited left, against the timetable, seconds: a running median.
+    lateness: f32,
+}
+
+impl Holding {
+    fn learn(&mut self, held: bool, lateness: f32) {
+        self.share += 0.02 * (if held { 1.0 } else { 0.0 } - self.share);
+        if held {
+            self.lateness += if lateness > self.lateness { 1.0 } else { -1.0 };
+        }
+    }
+
+    /// When an early vehicle leaves, against the timetable, seconds; nothing where most do not wait.
+    #[must_use]
+    pub fn leaves_at(&self) -> Option<f32> {
+        (self.share > 0.5).then_some(self.lateness)
+    }
 }
 
 /// How the engine predicts.
@@ -364,6 +391,7 @@ impl Engine {
                         self.model.calibration.learn(doing, lead, error);
                     }
                 }
+                Passed::Early { held, lateness } => self.model.holding.learn(*held, *lateness),
                 Passed::Start { lateness } => {
                     let m = &mut self.model.start_lateness;
                     *m += if *lateness > *m { 1.0 } else { -1.0 };

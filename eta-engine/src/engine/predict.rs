@@ -9,6 +9,7 @@ use transit_model::ids::StopPos;
 use transit_model::time::UnixMs;
 use transit_model::timetable::{Pattern, Timetable};
 
+use super::run::EARLY;
 use super::vehicle::VehicleState;
 use super::{Model, Settings, when};
 use crate::learning::calibration::Doing;
@@ -127,7 +128,11 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     let rest = match run.dwelling().filter(|(pos, _)| usize::from(*pos) + 1 == next) {
         Some((_, since)) => {
             let stood = last.time.secs_since(since) as f32;
-            let staying = (dwell - stood).max(LAST_OF_DWELL);
+            let wait = run
+                .early_by(t, StopPos::new(next - 1), since)
+                .and(c.model.holding.leaves_at())
+                .map_or(0.0, |late| (planned_departure(h.on, next - 1, c) - last.time.secs_f64()) as f32 + late);
+            let staying = (dwell - stood).max(wait).max(LAST_OF_DWELL);
             here(h.on, pattern, next - 1, last.time.secs_f64() + f64::from(staying), c, made);
             staying + running
         }
@@ -215,6 +220,7 @@ fn run_on(
     let start = when(c.timetable, UnixMs::from_secs_f64(cursor.arrival));
     let begun = cursor.arrival;
     for pos in from + 1..pattern.calls.len() {
+        cursor.arrival += held_at(on, pattern, pos - 1, cursor.arrival, c);
         let moment = start.plus((cursor.arrival - begun) as f32);
         cursor.arrival += f64::from(link_time(on, pattern, pos - 1, moment, c));
         if cursor.arrival > until {
@@ -223,6 +229,24 @@ fn run_on(
         push(on, pattern, pos, &mut cursor, c, made);
     }
     Some(cursor)
+}
+
+/// How much longer than its dwell a vehicle that comes at `arrival` (unix seconds) waits for the
+/// timetable at a call, where early vehicles do.
+fn held_at(on: TripDay, pattern: &Pattern, pos: usize, arrival: f64, c: &Context<'_>) -> f64 {
+    let timepoint = c.timetable.time_at(on.trip, StopPos::new(pos)).is_some_and(|x| x.timepoint);
+    let Some(late) = c.model.holding.leaves_at().filter(|_| timepoint) else { return 0.0 };
+    let planned = planned_departure(on, pos, c);
+    if planned - arrival <= f64::from(EARLY) {
+        return 0.0;
+    }
+    let dwell = c.model.links.dwell(link_key(c.timetable, pattern, pos));
+    (planned + f64::from(late - dwell) - arrival).max(0.0)
+}
+
+fn planned_departure(on: TripDay, pos: usize, c: &Context<'_>) -> f64 {
+    let times = c.timetable.time_at(on.trip, StopPos::new(pos)).unwrap_or_default();
+    c.timetable.zone.at(on.date, times.departure).secs_f64()
 }
 
 /// Writes one call down, calibrated, in order, and never in the past.

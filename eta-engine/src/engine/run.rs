@@ -16,6 +16,9 @@ const DEPART_AFTER: f32 = 18.0;
 /// A crossing between fixes farther apart than this teaches nothing, seconds.
 const EXACT: i64 = 90;
 
+/// Whoever comes to a timepoint so much before its time may wait for it, seconds.
+pub const EARLY: f32 = 60.0;
+
 /// A call that was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StopEvent {
@@ -61,6 +64,13 @@ pub enum Passed {
         /// When.
         at: UnixMs,
     },
+    /// It came to a timepoint well before its time.
+    Early {
+        /// It waited there for the timetable.
+        held: bool,
+        /// When it left, against the timetable, seconds.
+        lateness: f32,
+    },
     /// It left the first stop.
     Start {
         /// Behind the timetable, seconds.
@@ -83,6 +93,8 @@ pub struct Run {
     pub last_arrival: Option<(u16, UnixMs, bool)>,
     /// When it left the first stop, if that was seen.
     pub left_first: Option<(UnixMs, bool)>,
+    /// What it waited for the timetable at the last call it left, seconds: no part of the link's time.
+    waited: f32,
     /// The call it is at, not yet written down.
     pub pending: Option<StopEvent>,
     /// The last fix: when, and how far along.
@@ -103,6 +115,7 @@ impl Run {
             departed: small(left),
             last_arrival: None,
             left_first: None,
+            waited: 0.0,
             pending: None,
             last: (at, along),
             vehicle,
@@ -201,7 +214,7 @@ impl Run {
             _ => self.left_first.filter(|(_, seen)| *seen && from_pos == 0).map(|(began, _)| (began, a.departure)),
         };
         let Some((began, planned)) = began.filter(|_| exact) else { return };
-        let seconds = (at.0 - began.0) as f32 / 1000.0;
+        let seconds = (at.0 - began.0) as f32 / 1000.0 - self.waited;
         if seconds > 2.0 && seconds < 2400.0 {
             out.push(Passed::Link { link, seconds, plan: (b.arrival - planned).0 as f32, began });
         }
@@ -210,6 +223,7 @@ impl Run {
     fn depart(&mut self, t: &Timetable, pattern: &Pattern, pos: usize, at: UnixMs, exact: bool, out: &mut Vec<Passed>) {
         let small = StopPos::new(pos);
         self.departed = small.0 + 1;
+        self.waited = 0.0;
         if let Some(mut event) = self.pending.take_if(|e| e.pos == small) {
             let at = UnixMs(at.0.max(event.arrival.map_or(at.0, |a| a.0)));
             event.departure = Some(at);
@@ -217,7 +231,17 @@ impl Run {
             if let (Some((_, since, _)), Some(link)) = (arrived, pattern.links.get(pos)) {
                 // Rolling through the 30 m around the pole takes four seconds by itself.
                 let seconds = ((at.0 - since.0) as f32 / 1000.0 - 4.0).max(0.0);
-                out.push(Passed::Dwell { link: *link, seconds });
+                match self.early_by(t, small, since) {
+                    Some(early) => {
+                        let held = seconds > 0.5 * early;
+                        if held {
+                            self.waited = seconds;
+                        }
+                        let planned = self.planned_departure(t, small);
+                        out.push(Passed::Early { held, lateness: (at.0 - planned.0) as f32 / 1000.0 });
+                    }
+                    None => out.push(Passed::Dwell { link: *link, seconds }),
+                }
             }
             out.push(Passed::Event(event));
         } else if let Some(call) = pattern.calls.get(pos).filter(|_| pos == 0) {
@@ -235,5 +259,17 @@ impl Run {
                 departure: Some(at),
             }));
         }
+    }
+
+    fn planned_departure(&self, t: &Timetable, pos: StopPos) -> UnixMs {
+        t.zone.at(self.on.date, t.time_at(self.on.trip, pos).unwrap_or_default().departure)
+    }
+
+    /// How much before its time it came to a timepoint, seconds, if that is enough to wait for it.
+    #[must_use]
+    pub fn early_by(&self, t: &Timetable, pos: StopPos, arrived: UnixMs) -> Option<f32> {
+        let timepoint = t.time_at(self.on.trip, pos).is_some_and(|c| c.timepoint);
+        let early = (self.planned_departure(t, pos).0 - arrived.0) as f32 / 1000.0;
+        Some(early).filter(|e| timepoint && *e > EARLY)
     }
 }

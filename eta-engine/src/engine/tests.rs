@@ -366,3 +366,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn vehicles_that_wait_at_timepoints_teach_that_the_next_one_will() {
+    let t = street();
+    let mut e = engine(&t);
+    let mut learner = Holding::default();
+    assert_eq!(learner.leaves_at(), None);
+    for _ in 0..60 {
+        learner.learn(true, -10.0);
+    }
+    e.model_mut().holding = learner;
+    // Two minutes early at B: it is predicted to stand there until its time, and at C four minutes later.
+    drive(&mut e, &t, "08:00:00", "08:02:00", [0.0, 1.0], 0.0);
+    let now = clock(&t, "08:02:10");
+    drive(&mut e, &t, "08:02:00", "08:02:10", [1.0, 1.0], 0.0);
+    let v = vehicle(&mut e, now);
+    let left = v.ahead[0].departure.secs_since(clock(&t, "08:04:00"));
+    assert!((-15..=0).contains(&left), "{left}");
+    assert!(v.ahead[1].arrival > clock(&t, "08:07:00"));
+    // Where early vehicles do not wait, it is gone in a moment.
+    for _ in 0..200 {
+        e.model_mut().holding.learn(false, -100.0);
+    }
+    let v = vehicle(&mut e, now);
+    assert!(v.ahead[0].departure < clock(&t, "08:02:40"));
+}

@@ -8,12 +8,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use transit_model::timetable::LinkKey;
 
-use crate::engine::Model;
+use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 
 /// What the file calls itself; another name or version is refused.
-pub const FORMAT: &str = "zupynka-model-1";
+pub const FORMAT: &str = "zupynka-model-2";
 const NAME: &str = "model.json";
 
 #[derive(Serialize, Deserialize)]
@@ -22,6 +22,7 @@ struct Kept {
     frame: ModelFrame,
     calibration: Calibration,
     start_lateness: f32,
+    holding: Holding,
     links: Vec<(LinkKey, LinkStats)>,
 }
 
@@ -44,6 +45,7 @@ pub fn load(dir: &Path) -> Model {
                 links: LinkModel::restore(k.frame, k.links),
                 calibration: k.calibration,
                 start_lateness: k.start_lateness,
+                holding: k.holding,
             };
         }
         Ok(k) => format!("it is a `{}`, this is `{FORMAT}`", k.format),
@@ -66,6 +68,7 @@ pub fn save(dir: &Path, model: &Model) -> std::io::Result<()> {
         frame: model.links.frame(),
         calibration: model.calibration.clone(),
         start_lateness: model.start_lateness,
+        holding: model.holding,
         links: model.links.all(),
     };
     let new = dir.join(format!("{NAME}.new"));

@@ -10,8 +10,8 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{LinkKey, Timetable};
 
 use crate::auth::TokenRow;
-use crate::engine::Model;
 use crate::engine::run::StopEvent;
+use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkStats, ModelFrame};
 
@@ -89,6 +89,8 @@ pub struct ModelUpdate {
     pub calibration: Calibration,
     /// See [`Model::start_lateness`].
     pub start_lateness: f32,
+    /// See [`Model::holding`].
+    pub holding: Holding,
 }
 
 impl ModelUpdate {
@@ -99,6 +101,7 @@ impl ModelUpdate {
             links: model.links.take_touched(),
             calibration: model.calibration.clone(),
             start_lateness: model.start_lateness,
+            holding: model.holding,
         }
     }
 }

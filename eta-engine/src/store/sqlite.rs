@@ -15,7 +15,7 @@ use transit_model::timetable::LinkKey;
 
 use super::{ModelUpdate, StopEventRow, Store, StoreError};
 use crate::auth::{TokenHash, TokenRow};
-use crate::engine::Model;
+use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 
@@ -24,6 +24,7 @@ use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 const FRAME: &str = "frame-1";
 const CALIBRATION: &str = "calibration-1";
 const START: &str = "start-lateness-1";
+const HOLDING: &str = "holding-1";
 
 const VERSIONS: [(i64, &str, &str); 1] =
     [(1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql"))];
@@ -132,6 +133,7 @@ impl Store for SqliteStore {
         if let Some(c) = self.part::<Calibration>(CALIBRATION).await?.filter(Calibration::is_whole) {
             model.calibration = c;
         }
+        model.holding = self.part::<Holding>(HOLDING).await?.unwrap_or_default();
         model.start_lateness = self.part::<f32>(START).await?.unwrap_or_default();
         Ok(model)
     }
@@ -141,6 +143,7 @@ impl Store for SqliteStore {
         put_part(&mut tx, FRAME, &update.frame).await?;
         put_part(&mut tx, CALIBRATION, &update.calibration).await?;
         put_part(&mut tx, START, &update.start_lateness).await?;
+        put_part(&mut tx, HOLDING, &update.holding).await?;
         for (key, stats) in &update.links {
             let body = postcard::to_stdvec(stats).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
             sqlx::query("INSERT OR REPLACE INTO model_links (link_key, stats) VALUES (?, ?)")
