@@ -2,7 +2,9 @@
 #![cfg(test)]
 
 mod board;
+mod corpus;
 mod dispatcher;
+mod fleet;
 mod hostile;
 mod plug;
 mod trackers;
