@@ -23,7 +23,7 @@ use tracker_ingest::NewDevice;
 use transit_model::clock::{Clock as _, ScaledClock, SharedClock, SystemClock};
 use transit_model::fix::Fix;
 use transit_model::gtfs;
-use transit_model::ids::FeedId;
+use transit_model::ids::{FeedId, Idx as _, StopIdx};
 use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
@@ -135,7 +135,7 @@ async fn open(
         moment,
         speed: args.speed,
         http: city.http,
-        stop: shown.busiest_stop(moment.at),
+        stop: busiest_stop(fleet, moment.at),
         timetable: &shown.timetable,
         token_file,
         trackers: count,
@@ -209,14 +209,25 @@ impl Shown {
     fn of_transit(&self, fixes: impl Iterator<Item = Fix>) -> impl Iterator<Item = Fix> {
         fixes.filter(|f| !self.machines.iter().any(|m| m.id == f.vehicle.as_str()))
     }
+}
 
-    /// The stop where most trips call in the next half hour.
-    fn busiest_stop(&self, at: UnixMs) -> transit_model::ids::StopIdx {
-        let world = eta_engine::world::World::empty(Arc::clone(&self.timetable), at);
-        let calls = |s: &transit_model::ids::StopIdx| world.scheduled_at(*s, at, at.plus_secs(1800)).len();
-        let stops = self.timetable.stops.indices();
-        stops.max_by_key(calls).unwrap_or_else(|| transit_model::ids::Idx::new(0))
+/// The stop that most of the simulated vehicles leave in the next half hour.
+fn busiest_stop(fleet: &Fleet, at: UnixMs) -> StopIdx {
+    let t = fleet.timetable();
+    let soon = at..at.plus_secs(1800);
+    let mut calls = vec![0usize; t.stops.len()];
+    for date in t.days_at(at) {
+        for v in fleet.plan(date).vehicles {
+            for stop in v.stops().filter(|s| s.departure.is_some_and(|d| soon.contains(&d))) {
+                let at = t.pattern_of(stop.trip).call(stop.call).and_then(|c| calls.get_mut(c.stop.at()));
+                if let Some(n) = at {
+                    *n += 1;
+                }
+            }
+        }
     }
+    let busiest = (0..).zip(&calls).max_by_key(|(i, n): &(i64, _)| (**n, -i));
+    StopIdx::new(busiest.and_then(|(i, _)| usize::try_from(i).ok()).unwrap_or(0))
 }
 
 fn config(args: &Args, shown: &Shown) -> Config {
