@@ -347,9 +347,12 @@ fn hand_out(token: &str, file: Option<&Path>) -> anyhow::Result<()> {
     })
 }
 
-/// What was asked for, on standard output.
+/// What was asked for, on standard output. Whoever has read enough of it (`| head`) may leave.
 fn print(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout(), "{text}")?)
+    match writeln!(io::stdout(), "{text}") {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 /// What was done, beside the answer, so that a token can be piped.

@@ -228,8 +228,8 @@ pub fn template() -> String {
     for (section, about) in SECTIONS {
         let keys: Vec<&Key> =
             KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == section)).collect();
-        let off = keys.iter().all(|k| matches!(k.default, Off(_)));
-        let mark = if off { "# " } else { "" };
+        // Only this one must not be there when there is no broker; uncommenting a key of another is enough.
+        let mark = if section == "ingest.broker" { "# " } else { "" };
         let _infallible = write!(out, "\n# {about}\n{mark}[{section}]\n");
         for k in keys {
             let name = k.path.rsplit('.').next().unwrap_or(k.path);
