@@ -143,29 +143,31 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     run_on(h.on, pattern, next, cursor, c, until, made)
 }
 
+/// A call with all its times at one moment, to be refined.
+fn call_at(on: TripDay, pattern: &Pattern, pos: usize, at: UnixMs, t: &Timetable) -> Option<CallPrediction> {
+    let (call, times) = (pattern.calls.get(pos)?, t.time_at(on.trip, StopPos::new(pos))?);
+    let day = t.zone.day_start(on.date);
+    Some(CallPrediction {
+        on,
+        pos: StopPos::new(pos),
+        stop: call.stop,
+        scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
+        scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
+        arrival: at,
+        arrival_p10: at,
+        arrival_p90: at,
+        departure: at,
+        published_arrival: at,
+        published_departure: at,
+    })
+}
+
 /// Writes down the call a vehicle is at: it is here now, and leaves at `leaves` (unix seconds) or in a moment.
 fn here(on: TripDay, pattern: &Pattern, pos: usize, leaves: f64, c: &Context<'_>, made: &mut Made) {
     let leaves = UnixMs::from_secs_f64(leaves).max(c.now.plus_secs(1));
-    let (Some(call), Some(times)) = (pattern.calls.get(pos), c.timetable.time_at(on.trip, StopPos::new(pos))) else {
-        return;
-    };
-    let day = c.timetable.zone.day_start(on.date);
-    made.estimates.push(Estimate {
-        raw: None,
-        call: CallPrediction {
-            on,
-            pos: StopPos::new(pos),
-            stop: call.stop,
-            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
-            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
-            arrival: c.now,
-            arrival_p10: c.now,
-            arrival_p90: c.now,
-            departure: leaves,
-            published_arrival: c.now,
-            published_departure: leaves,
-        },
-    });
+    let Some(call) = call_at(on, pattern, pos, c.now, c.timetable) else { return };
+    made.estimates
+        .push(Estimate { raw: None, call: CallPrediction { departure: leaves, published_departure: leaves, ..call } });
 }
 
 /// A whole trip that has not begun, for a vehicle that may leave at `ready` (unix seconds).
@@ -177,25 +179,15 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
     if leaves > until {
         return None;
     }
-    let first = pattern.calls.first()?;
     let at = UnixMs::from_secs_f64(leaves);
-    let day = t.zone.day_start(on.date);
-    let times = t.time_at(on.trip, StopPos(0))?;
+    let first = call_at(on, pattern, 0, at, t)?;
     let q = c.model.calibration.at(Doing::Waiting, (leaves - c.now.secs_f64()) as f32);
     made.estimates.push(Estimate {
         raw: Some(at),
         call: CallPrediction {
-            on,
-            pos: StopPos(0),
-            stop: first.stop,
-            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
-            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
-            arrival: at,
             arrival_p10: UnixMs::from_secs_f64(leaves + f64::from(q.p10 - q.p50)).max(c.now),
             arrival_p90: UnixMs::from_secs_f64(leaves + f64::from(q.p90 - q.p50)),
-            departure: at,
-            published_arrival: at,
-            published_departure: at,
+            ..first
         },
     });
     let moment = when(t, at);
@@ -252,7 +244,6 @@ fn planned_departure(on: TripDay, pos: usize, c: &Context<'_>) -> f64 {
 /// Writes one call down, calibrated, in order, and never in the past.
 fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Context<'_>, made: &mut Made) {
     let t = c.timetable;
-    let (Some(call), Some(times)) = (pattern.calls.get(pos), t.time_at(on.trip, StopPos::new(pos))) else { return };
     let now = c.now.secs_f64();
     let raw = cursor.arrival.max(now);
     let lead = (raw - now) as f32;
@@ -262,23 +253,18 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     let p10 = spread(q.p10 - q.p50).max(now).min(arrival);
     let p90 = spread(q.p90 - q.p50).max(arrival);
     let dwell = pattern.links.get(pos).map_or(0.0, |_| c.model.links.dwell(link_key(t, pattern, pos)));
-    let day = t.zone.day_start(on.date);
     let ms = UnixMs::from_secs_f64;
     cursor.floor = arrival;
+    let Some(call) = call_at(on, pattern, pos, ms(arrival), t) else { return };
+    let departure = ms(arrival + f64::from(dwell));
     made.estimates.push(Estimate {
         raw: Some(ms(raw)),
         call: CallPrediction {
-            on,
-            pos: StopPos::new(pos),
-            stop: call.stop,
-            scheduled_arrival: day.plus_secs(i64::from(times.arrival.0)),
-            scheduled_departure: day.plus_secs(i64::from(times.departure.0)),
-            arrival: ms(arrival),
             arrival_p10: ms(p10),
             arrival_p90: ms(p90),
-            departure: ms(arrival + f64::from(dwell)),
-            published_arrival: ms(arrival),
-            published_departure: ms(arrival + f64::from(dwell)),
+            departure,
+            published_departure: departure,
+            ..call
         },
     });
 }

@@ -55,15 +55,15 @@ pub struct TripContext {
     pub reason: Option<Unknown>,
     /// The trip, when it is known.
     pub trip: Option<VehicleTrip>,
-    /// The stop it stands at; only for now.
+    /// The stop it stands at; absent for a past moment.
     pub stop_now: Option<StopRef>,
-    /// The last stop it passed; only for now.
+    /// The last stop it passed; absent for a past moment.
     pub stop_previous: Option<StopRef>,
-    /// Its next stop; only for now.
+    /// Its next stop; absent for a past moment.
     pub stop_next: Option<StopRef>,
-    /// What it is doing; only for now.
+    /// What it is doing; absent for a past moment.
     pub phase: Option<Phase>,
-    /// How sure that is, 0..=1; only for now.
+    /// How sure that is, 0..=1; absent for a past moment.
     pub confidence: Option<f32>,
     /// When its last fix was made.
     pub fix_time: UnixMs,
