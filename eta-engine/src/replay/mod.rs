@@ -4,6 +4,8 @@
 pub mod files;
 pub mod model_file;
 pub mod outputs;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
