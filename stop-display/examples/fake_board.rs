@@ -1,5 +1,5 @@
 //! A made-up board that moves, to look at the renderer without an engine:
-//! `cargo run -p stop-display --example fake_server [--] [SPEED]`, then
+//! `cargo run -p stop-display --example fake_board [--] [SPEED]`, then
 //! `cargo run -p stop-display -- --server http://127.0.0.1:8099 --stop 41`.
 //! Stops: `41` runs, `night` has ended, `many` has 25 rows, `short` is closed by the server every 20 s.
 

@@ -1,5 +1,5 @@
 //! A made-up city that moves, to look at the views without an engine:
-//! `cargo run -p dispatch-tui --example fake_server`, then
+//! `cargo run -p dispatch-tui --example fake_city`, then
 //! `ZUPYNKA_TOKEN=fake cargo run -p dispatch-tui -- --server http://127.0.0.1:8098`.
 //! Any other token is refused.
 
