@@ -37,6 +37,8 @@ const RECOVER: i64 = 3600;
 const CHANNEL: usize = 65_536;
 /// How often what ingest has to say is looked at, real time.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often tokens issued or revoked beside the running server are looked for, real time.
+const TOKENS: Duration = Duration::from_secs(5);
 
 /// A city that is about to open.
 pub struct Prepared {
@@ -147,10 +149,11 @@ impl Prepared {
         let now = clock.now();
         let published = Arc::new(Published::new(World::empty(Arc::clone(&timetable), now)));
         let concerns: Arc<ArcSwap<Vec<Concern>>> = Arc::default();
+        let tokens = Arc::new(ArcSwap::from_pointee(token_book(&*store).await?));
         let setup = Setup {
             published: Arc::clone(&published),
             clock: Arc::clone(&clock),
-            tokens: Arc::new(ArcSwap::from_pointee(token_book(&*store).await?)),
+            tokens: Arc::clone(&tokens),
             registry,
             feed_zip,
             extra_concerns: Arc::clone(&concerns),
@@ -160,6 +163,7 @@ impl Prepared {
         let http = listener.local_addr().context("the web side has no address")?;
         let router = http::router(setup);
         let web = tokio::spawn(http::serve(listener, router, shutdown.clone().cancelled_owned()));
+        tokio::spawn(keep_tokens(Arc::clone(&store), tokens, shutdown.clone()));
         let readers = Arc::clone(&published);
         let engine = live::start(live::Parts {
             engine,
@@ -198,6 +202,30 @@ async fn token_book(store: &dyn Store) -> anyhow::Result<TokenBook> {
     Ok(TokenBook::new(store.tokens().await.context("cannot read the tokens")?))
 }
 
+/// Takes in tokens that `zupynka token` issues while the server runs.
+async fn keep_tokens(store: Arc<SqliteStore>, tokens: Arc<ArcSwap<TokenBook>>, stop: CancellationToken) {
+    let mut look = tokio::time::interval(TOKENS);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => match renew_tokens(&*store, &tokens).await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!(%error, "tokens cannot be read; those known so far hold");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn renew_tokens(store: &dyn Store, tokens: &ArcSwap<TokenBook>) -> anyhow::Result<()> {
+    tokens.store(Arc::new(token_book(store).await?));
+    Ok(())
+}
+
 async fn listen_to_ingest(desk: Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop: CancellationToken) {
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -210,5 +238,29 @@ async fn listen_to_ingest(desk: Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transit_model::time::UnixMs;
+
+    #[tokio::test]
+    async fn a_token_issued_beside_the_running_server_is_taken_and_a_revoked_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("engine.db");
+        let server = SqliteStore::open(&path).await.unwrap();
+        let tokens = ArcSwap::from_pointee(token_book(&server).await.unwrap());
+        let beside = SqliteStore::open(&path).await.unwrap();
+        let (text, mut row) = auth::issue([3; 32], Role::Dispatcher, "зміна 1", None);
+        beside.put_token(&row).await.unwrap();
+        assert_eq!(tokens.load().role_of(&text, UnixMs(0)), None);
+        renew_tokens(&server, &tokens).await.unwrap();
+        assert_eq!(tokens.load().role_of(&text, UnixMs(0)), Some(Role::Dispatcher));
+        row.revoked = true;
+        beside.put_token(&row).await.unwrap();
+        renew_tokens(&server, &tokens).await.unwrap();
+        assert_eq!(tokens.load().role_of(&text, UnixMs(0)), None);
     }
 }

@@ -28,7 +28,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Issues a token. A server that runs takes it at its next start.
+/// Issues a token. A server that runs takes it within five seconds.
 ///
 /// # Errors
 /// When the configuration is wrong (2), or the store cannot be written (1).
