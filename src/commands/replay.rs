@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use eta_engine::replay::{self, Plan};
 use indicatif::{ProgressBar, ProgressStyle};
 use transit_model::clock::Stopwatch;
@@ -53,7 +52,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let watch = Stopwatch::start();
     let loaded = transit_model::gtfs::load(&args.gtfs, transit_model::gtfs::feed_id_of(&args.gtfs))
-        .with_context(|| format!("cannot use {}", args.gtfs.display()))?;
+        .map_err(anyhow::Error::from)?;
     let timetable = Arc::new(loaded.timetable);
     let loading = watch.elapsed();
     let predict_from = args.predict_from.as_deref().map(|text| moment(text, &timetable.zone)).transpose()?;
