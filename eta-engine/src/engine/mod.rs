@@ -27,10 +27,11 @@ use transit_model::timetable::Timetable;
 
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{DayKind, LinkModel, When};
+use crate::matching::cost::SPAWN_WITHIN;
 use crate::matching::day::Days;
 use crate::matching::network::Network;
 use crate::matching::snap::Motion;
-use crate::matching::track::{Around, Observation};
+use crate::matching::track::{ALIGHTING, Around, NEAR_END, OFF_ROUTE_AFTER, Observation};
 use crate::world::{TripDay, TripProgress, World};
 
 use run::{Passed, StopEvent};
@@ -140,8 +141,8 @@ struct Claim {
     by: usize,
     /// When it was last seen on it.
     seen: UnixMs,
-    /// How sure that is, 0..=1.
-    sure: f32,
+    /// What giving it up would cost that vehicle.
+    worth: f32,
 }
 
 /// A trip is another vehicle's while that vehicle was seen on it within this many seconds.
@@ -240,7 +241,7 @@ impl Engine {
         let claims = &self.claims;
         let claimed = |on: TripDay| {
             let held = claims.get(&on).filter(|c| c.by != i && fix.time.secs_since(c.seen) < CLAIM_SECONDS);
-            held.map_or(0.0, |c| c.sure)
+            held.map_or(0.0, |c| c.worth)
         };
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
         let around = Around { timetable: &t, network: &self.network, days: &days, claimed: &claimed };
@@ -265,7 +266,7 @@ impl Engine {
             v.track.advance(&Observation { at, time: fix.time, motion, trip: reported, route }, &around);
         }
         let now_on = v.track.chosen().map(|h| h.on);
-        v.moved(fix, at, motion, &t);
+        v.moved(fix, at, motion, &t, &self.network);
         if before != now_on {
             self.counts.trip_changes += u64::from(before.is_some());
             if let Some(event) = v.run.take().and_then(|mut r| r.pending.take()) {
@@ -274,7 +275,8 @@ impl Engine {
             }
         }
         if let Some(on) = now_on {
-            claim(&mut self.claims, on, Claim { by: i, seen: fix.time, sure: v.track.confidence() });
+            let worth = v.track.worth();
+            claim(&mut self.claims, on, Claim { by: i, seen: fix.time, worth });
         }
         let passed = v.pass_stops(fix.time, &t);
         self.digest(i, &passed);
@@ -437,10 +439,10 @@ fn believed_course(said: Option<f32>, speed: Option<f32>, went: Option<f32>) -> 
     }
 }
 
-/// Of two vehicles on one trip the surer one has it.
+/// Of two vehicles on one trip the one has it that it would cost more to give it up.
 fn claim(claims: &mut FxHashMap<TripDay, Claim>, on: TripDay, new: Claim) {
     match claims.get_mut(&on) {
-        Some(c) if c.by != new.by && c.sure > new.sure && new.seen.secs_since(c.seen) < CLAIM_SECONDS => {}
+        Some(c) if c.by != new.by && c.worth > new.worth && new.seen.secs_since(c.seen) < CLAIM_SECONDS => {}
         Some(c) => *c = new,
         None => {
             claims.insert(on, new);
@@ -456,28 +458,45 @@ fn motion_between(last: Option<(UnixMs, Xy)>, anchor: Option<Xy>, fix: &Fix, at:
     Motion { dt, speed, bearing: believed_course(fix.bearing, speed, went) }
 }
 
+/// So long before the last stop, or on a trip that is over, a vehicle that stands has its layover, seconds.
+const LAYOVER_AFTER: i64 = 120;
+/// Standing so long away from every line is more than traffic, seconds.
+const TRAFFIC: i64 = 300;
+/// A vehicle that stands on a line, with no trip, is there for good after so long, seconds.
+const BASE_AFTER: i64 = 1200;
+
 /// The phase a track is in.
-fn phase_of(v: &VehicleState, t: &Timetable) -> Phase {
+fn phase_of(v: &VehicleState, now: UnixMs, t: &Timetable, network: &Network) -> Phase {
+    let stood = v.standing_since.map_or(0, |since| now.secs_since(since));
     let standing = v.standing_since.is_some();
-    match v.track.chosen() {
-        Some(h) if h.misses >= crate::matching::track::OFF_ROUTE_AFTER => {
-            if h.started && h.ended.is_none() {
-                Phase::OffRoute
-            } else {
-                Phase::Deadhead
-            }
-        }
-        Some(h) if !h.started && h.off > 300.0 => Phase::Deadhead,
-        Some(h) if !h.started || h.ended.is_some() => Phase::Layover,
-        Some(_) => Phase::InProgress,
-        None if v.kind == VehicleKind::Machinery => Phase::Unknown,
-        None => match (&v.last, v.standing_since) {
-            (Some(last), Some(since)) if standing && last.time.secs_since(since) >= 1200 => {
-                let near_a_line = v.at.is_some_and(|p| t.stops.iter().any(|(_, s)| s.xy.distance(p) < 40.0));
-                if near_a_line { Phase::Unknown } else { Phase::AtBase }
-            }
-            _ => Phase::Unknown,
-        },
+    let Some(h) = v.track.chosen() else { return phase_without_trip(v, stood, t, network) };
+    let astray = h.misses >= OFF_ROUTE_AFTER;
+    match h.ended {
+        Some(_) if astray && !standing => Phase::Deadhead,
+        Some(ended) if now.secs_since(ended) < ALIGHTING => Phase::InProgress,
+        Some(_) => Phase::Layover,
+        None if !h.started && (astray || h.off > 300.0) => Phase::Deadhead,
+        None if !h.started => Phase::Layover,
+        None if astray => Phase::OffRoute,
+        None if stood >= LAYOVER_AFTER && h.left(t) <= NEAR_END => Phase::Layover,
+        None => Phase::InProgress,
+    }
+}
+
+/// What a vehicle on no trip does.
+fn phase_without_trip(v: &VehicleState, stood: i64, t: &Timetable, network: &Network) -> Phase {
+    let Some(at) = v.at.filter(|_| v.kind == VehicleKind::Transit) else { return Phase::Unknown };
+    let standing = v.standing_since.is_some();
+    if standing && v.phase == Phase::AtBase {
+        return Phase::AtBase;
+    }
+    let on_a_line = network.passes(at, SPAWN_WITHIN);
+    match (on_a_line, standing) {
+        (false, true) if v.phase == Phase::Deadhead && stood < TRAFFIC => Phase::Deadhead,
+        (false, true) => Phase::AtBase,
+        (false, false) => Phase::Deadhead,
+        (true, true) if stood >= BASE_AFTER && !t.stops.iter().any(|(_, s)| s.xy.distance(at) < 40.0) => Phase::AtBase,
+        (true, _) => Phase::Unknown,
     }
 }
 

@@ -14,6 +14,7 @@ use super::run::{Passed, Run};
 use super::{Ignored, motion_between, next_pos, phase_of};
 use crate::board::hold::{self, Published};
 use crate::learning::calibration::{Doing, lead_bin};
+use crate::matching::network::Network;
 use crate::matching::snap::Motion;
 use crate::matching::track::Track;
 use crate::world::{CallPrediction, OnTrip, TripDay, TripSpan, Vehicle};
@@ -137,7 +138,7 @@ impl VehicleState {
     }
 
     /// Notes a fix that was taken, after the track has chosen.
-    pub(super) fn moved(&mut self, fix: &Fix, at: Xy, motion: Motion, t: &Timetable) {
+    pub(super) fn moved(&mut self, fix: &Fix, at: Xy, motion: Motion, t: &Timetable, network: &Network) {
         let standing = motion.speed.is_some_and(|v| v < STANDING_SPEED)
             || self.at.is_some_and(|p| p.distance(at) < 4.0 && motion.dt >= 5.0);
         self.standing_since = if standing { self.standing_since.or(Some(fix.time)) } else { None };
@@ -153,7 +154,7 @@ impl VehicleState {
             speed: motion.speed,
             bearing: motion.bearing,
         });
-        self.phase = phase_of(self, t);
+        self.phase = phase_of(self, fix.time, t, network);
         self.remember(fix.time);
     }
 
@@ -179,7 +180,10 @@ impl VehicleState {
             return out;
         }
         match self.run.as_mut().filter(|r| r.on == h.on) {
-            Some(run) => run.advance(t, now, h.along, &mut out),
+            Some(run) => {
+                let first = t.pattern_of(h.on.trip).calls.first().map_or(0.0, |c| c.along);
+                run.advance(t, now, if h.held { h.along.min(first) } else { h.along }, &mut out);
+            }
             None => {
                 let pattern = t.pattern_of(h.on.trip);
                 self.run = Some(Run::begin(h.on, self.index, pattern, now, h.along, h.started));

@@ -23,8 +23,8 @@ pub const CHANGE_BEFORE_START: f32 = 3.0;
 pub const CHANGE_AT_TERMINAL: f32 = 2.0;
 /// A new hypothesis must be this much cheaper before it takes over.
 pub const HYSTERESIS: f32 = 2.5;
-/// A trip that another vehicle runs.
-pub const CLAIMED: f32 = 8.0;
+/// A trip that another vehicle runs costs what that vehicle would lose by giving it up, at most this.
+pub const CLAIMED: f32 = 6.0;
 /// The trip the block says comes next costs less by this.
 pub const BLOCK: f32 = 5.0;
 /// A later trip of the block, some having been left out.
@@ -61,11 +61,16 @@ pub fn delay(seconds: f32) -> f32 {
     if minutes < 0.0 { (-minutes).min(20.0) * 0.9 } else { 0.22 * minutes }
 }
 
+/// A minute late out of the first stop, when the vehicle came late from the trip before.
+const LATE_EXCUSED: f32 = 0.17;
+/// What is added for a minute late without that excuse.
+const LATE_UNEXCUSED: f32 = 0.3;
+
 /// The cost of leaving the first stop so many seconds behind the timetable (negative = early), of
 /// which `unexcused` seconds cannot be put down to having come late from the trip before.
 #[must_use]
 pub fn departure(late: f32, unexcused: f32) -> f32 {
-    if late < 0.0 { delay(late) } else { (0.06 * late / 60.0) + (0.6 * unexcused.max(0.0) / 60.0).min(6.0) }
+    if late < 0.0 { delay(late) } else { (LATE_EXCUSED * late + LATE_UNEXCUSED * unexcused.clamp(0.0, 1200.0)) / 60.0 }
 }
 
 /// The cost of standing at the start of a trip so many seconds before it begins (negative: after).

@@ -15,8 +15,14 @@ use crate::world::TripDay;
 const LATELY: f32 = 0.15;
 /// This near the first stop a vehicle may be waiting for its trip, metres along.
 pub const AT_START: f32 = 60.0;
+/// This near the first stop, on either side, a vehicle may wait that has come to the terminal, metres.
+pub const NEAR_START: f32 = 250.0;
+/// Sooner than this before its time nobody leaves who is still that near, seconds.
+const EARLY: i64 = 60;
 /// This near the end of the line the trip is over, metres: where the arrival at the last stop counts.
 pub const AT_END: f32 = 30.0;
+/// So near the last stop whoever leaves the line, or stands for long, has done its trip, metres.
+pub const NEAR_END: f32 = 400.0;
 /// Fixes outside the corridor before a vehicle counts as off its route.
 pub const OFF_ROUTE_AFTER: u16 = 3;
 
@@ -43,6 +49,12 @@ pub struct Hypothesis {
     pub(super) evidence: f32,
     /// The mean cost of its last fixes.
     pub(super) lately: f32,
+    /// What of the total is for another vehicle's running the trip.
+    pub(super) outbid: f32,
+    /// It has not left: it moves about the terminal before its time.
+    pub(crate) held: bool,
+    /// It was taken up on the way, not at the first stop.
+    pub(super) mid_line: bool,
     /// Metres it has come along the line.
     pub(super) travelled: f32,
     /// When it left its first stop or was taken up on the way: what the timetable made of that, and
@@ -50,6 +62,8 @@ pub struct Hypothesis {
     began: Option<(f32, f32)>,
     /// Since when the vehicle could have left the first stop, as far as is known.
     ready: UnixMs,
+    /// It has left when it is beyond this, metres along.
+    gate: f32,
     behind: u8,
 }
 
@@ -80,11 +94,32 @@ impl Hypothesis {
             reported: false,
             evidence: s.cost,
             lately: s.cost,
+            outbid: 0.0,
+            held: false,
+            mid_line: s.along > first + AT_START,
             travelled: 0.0,
             began: None,
             ready,
+            gate: first + AT_START,
             behind: 0,
         }
+    }
+
+    /// The same for a vehicle that has just come to a terminal: where it waits is not always short of
+    /// the first stop, so it has left only when it has moved.
+    pub(super) fn waiting(on: TripDay, s: Snapped, first: f32, ready: UnixMs) -> Self {
+        let mut h = Self::new(on, s, first, ready);
+        if s.along <= first + NEAR_START {
+            h.started = false;
+            h.gate = s.along.max(first) + AT_START;
+        }
+        h
+    }
+
+    /// Metres along the line to the last stop.
+    #[must_use]
+    pub fn left(&self, t: &Timetable) -> f32 {
+        (ends_of(t.pattern_of(self.on.trip)).1 - self.along).max(0.0)
     }
 
     /// Since when the vehicle has been free to leave, if it has ended this trip or waits for it.
@@ -135,6 +170,10 @@ impl Hypothesis {
         self.evidence += weight * if self.ended.is_some() { s.cost.min(cost::AFTER_END) } else { s.cost };
         if s.off > cost::CORRIDOR {
             self.misses = self.misses.saturating_add(1);
+            // Vehicles turn, and wait for their next trip, around the corner from the last stop.
+            if self.misses >= OFF_ROUTE_AFTER && self.ended.is_none() && self.started && self.left(t) <= NEAR_END {
+                self.ended = Some(o.time);
+            }
             // It may have left its line and come back elsewhere on it.
             if self.misses >= OFF_ROUTE_AFTER && self.ended.is_none() {
                 self.rejoin(line, o);
@@ -154,8 +193,13 @@ impl Hypothesis {
             }
         }
         let (first, last) = ends_of(pattern);
-        if self.along > first + AT_START {
-            self.started = true;
+        if !self.started {
+            let due = t.zone.at(self.on.date, t.starts(self.on.trip));
+            self.held = o.time < due.plus_secs(-EARLY) && self.along <= first + NEAR_START;
+            if self.held {
+                self.gate = self.gate.max(self.along + AT_START / 2.0);
+            }
+            self.started = !self.held && self.along > self.gate;
         }
         self.ended = match self.ended {
             None if self.started && self.along >= last - AT_END => Some(o.time),
@@ -192,11 +236,11 @@ impl Hypothesis {
             cost::waiting(-late, self.unexcused(o.time, day, t))
         };
         let idle = self.ended.map_or(0.0, |e| self.idle(e, o, day, around));
-        let claimed = cost::CLAIMED * (around.claimed)(self.on);
+        self.outbid = (around.claimed)(self.on);
         let follows = served.filter(|_| self.ended.is_none()).map_or(0.0, |s| s.follows(self.on, t));
         let said =
             if o.route.is_some_and(|r| r == t.pattern_of(self.on.trip).route) { cost::REPORTED_ROUTE } else { 0.0 };
-        self.total = self.evidence + plan + idle + claimed - follows - said;
+        self.total = self.evidence + plan + idle + self.outbid - follows - said;
     }
 
     /// Seconds past its departure, or past when it could leave, whichever was later.

@@ -50,6 +50,12 @@ impl Network {
         self.patterns.get(shape).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether any line passes within so many metres.
+    #[must_use]
+    pub fn passes(&self, p: Xy, within: f32) -> bool {
+        self.tree.locate_within_distance([p.x, p.y], within * within).next().is_some()
+    }
+
     /// Every passage of every shape within `within` metres of a point: one for each time a line
     /// comes by, its nearest place.
     #[must_use]

@@ -124,8 +124,9 @@ impl Scene {
                 }
                 left -= l;
             }
-            // Three metres of noise to and fro.
-            let wobble = if i % 2 == 0 { 0.003 } else { -0.003 };
+            // Three metres of noise to and fro, less when it stands.
+            let noise = if length > 0.0 { 0.003 } else { 0.001 };
+            let wobble = if i % 2 == 0 { noise } else { -noise };
             let (lat, lon) = degrees((at.0 + wobble, at.1 + wobble));
             let time = a.plus_secs(i * 10);
             let fix = Fix {
@@ -233,4 +234,80 @@ fn a_vehicle_driving_home_after_its_last_trip_is_on_no_other_line() {
     // Home leads away from every line.
     s.drive("1", "08:54:00", "08:57:00", &[X1, (-1.0, 2.0)]);
     assert_eq!(s.phase("1"), Phase::Deadhead);
+}
+
+#[test]
+fn a_vehicle_that_waits_around_the_corner_from_its_last_stop_has_its_layover() {
+    let mut s = Scene::new();
+    s.stand("1", "07:58:00", "08:00:00", X1).drive("1", "08:00:00", "08:23:30", &[X1, P, Q, (4.0, 1.9)]);
+    s.drive("1", "08:23:30", "08:24:00", &[(4.0, 1.9), (4.15, 1.9)]).stand("1", "08:24:00", "08:28:00", (4.15, 1.9));
+    assert_eq!(s.phase("1"), Phase::Layover);
+    s.drive("1", "08:28:00", "08:30:00", &[(4.15, 1.9), X2]).drive("1", "08:30:00", "08:34:00", &[X2, (4.0, 0.7)]);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa1"), Phase::InProgress));
+}
+
+#[test]
+fn waiting_beyond_the_first_stop_is_not_leaving_early() {
+    let mut s = Scene::new();
+    s.stand("1", "07:58:00", "08:00:00", X1).drive("1", "08:00:00", "08:23:00", &[X1, P, Q, (4.0, 1.98)]);
+    // It turns round and waits a hundred metres down the line of its next trip, which begins at 08:30.
+    s.drive("1", "08:23:00", "08:23:30", &[(4.0, 1.98), X2, (4.0, 1.9)]).stand("1", "08:23:30", "08:30:00", (4.0, 1.9));
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa1"), Phase::Layover));
+    s.drive("1", "08:30:00", "08:33:00", &[(4.0, 1.9), (4.0, 0.9)]);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa1"), Phase::InProgress));
+}
+
+#[test]
+fn people_get_off_before_the_trip_is_over() {
+    let mut s = Scene::new();
+    s.stand("1", "07:58:00", "08:00:00", X1).drive("1", "08:00:00", "08:24:00", &[X1, P, Q, X2]);
+    s.stand("1", "08:24:00", "08:24:20", X2);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::InProgress));
+    s.stand("1", "08:24:20", "08:25:30", X2);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa1"), Phase::Layover));
+}
+
+#[test]
+fn a_vehicle_parked_off_its_line_has_given_up_its_trip() {
+    let mut s = Scene::new();
+    s.stand("1", "07:58:00", "08:00:00", X1).drive("1", "08:00:00", "08:09:00", &[X1, P, (1.0, 0.0)]);
+    s.drive("1", "08:09:00", "08:10:00", &[(1.0, 0.0), (1.0, 0.4)]);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::OffRoute));
+    s.stand("1", "08:10:00", "08:15:00", (1.0, 0.4));
+    assert_eq!((s.trip("1"), s.phase("1")), (None, Phase::AtBase));
+    // Back on the line it goes on with the trip it left.
+    s.drive("1", "08:15:00", "08:16:00", &[(1.0, 0.4), (1.0, 0.0)]).drive(
+        "1",
+        "08:16:00",
+        "08:20:00",
+        &[(1.0, 0.0), (2.4, 0.0)],
+    );
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::InProgress));
+}
+
+#[test]
+fn a_vehicle_from_its_base_joins_a_line_on_its_way_to_a_terminal() {
+    let mut s = Scene::new();
+    let base = (2.0, 1.0);
+    s.stand("1", "07:40:00", "08:10:00", base);
+    assert_eq!((s.trip("1"), s.phase("1")), (None, Phase::AtBase));
+    s.drive("1", "08:10:00", "08:12:00", &[base, (2.0, 0.1)]);
+    assert_eq!(s.phase("1"), Phase::Deadhead);
+    // At the hour of a trip, along its line: yet nobody begins a trip in the middle of it.
+    s.drive("1", "08:12:00", "08:20:00", &[(2.0, 0.0), Q, (4.0, 0.5)]);
+    assert_eq!(s.trip("1"), None);
+}
+
+#[test]
+fn the_vehicle_a_trip_fits_better_takes_it_over() {
+    let mut s = Scene::new();
+    // Switched on half way down the branch at 08:09: six minutes late on one trip, four early on the next.
+    s.drive("2", "08:08:40", "08:10:30", &[(0.0, 1.1), (0.0, 0.5)]);
+    assert_eq!(s.trip("2"), Some("xa0"));
+    // Then one is switched on just where that trip should be.
+    s.drive("1", "08:10:30", "08:14:00", &[(1.5, 0.0), (2.667, 0.0)]);
+    s.drive("2", "08:10:30", "08:12:00", &[(0.0, 0.5), P]).drive("2", "08:12:00", "08:14:00", &[P, (0.7, 0.0)]);
+    s.drive("1", "08:14:00", "08:18:00", &[(2.667, 0.0), Q]).drive("1", "08:18:00", "08:21:00", &[Q, (4.0, 1.0)]);
+    s.drive("2", "08:14:00", "08:16:00", &[(0.7, 0.0), (1.4, 0.0)]);
+    assert_eq!((s.trip("1"), s.trip("2")), (Some("xa0"), Some("xb0")));
 }

@@ -21,7 +21,7 @@ use super::network::Network;
 use super::snap::{self, Motion};
 use crate::world::TripDay;
 
-pub use super::hypothesis::{Hypothesis, OFF_ROUTE_AFTER};
+pub use super::hypothesis::{Hypothesis, NEAR_END, OFF_ROUTE_AFTER};
 
 /// How many hypotheses a vehicle carries.
 const MOST: usize = 16;
@@ -33,12 +33,22 @@ const BADLY: f32 = 0.8;
 const LATELY_WEIGHT: f32 = 6.0;
 /// A vehicle must have come so far along a line before it is believed to be on it, metres.
 const TRAVELLED: f32 = 120.0;
+/// A vehicle that comes from its base joins a line on its way to a terminal: so far, metres.
+const TRAVELLED_FROM_BASE: f32 = 3000.0;
+/// A vehicle within so many metres of where it was has not gone anywhere.
+const PARKED: f32 = 40.0;
+/// Whoever stands so long off the line has given up its trip, seconds.
+const GIVEN_UP: i64 = 180;
+/// Whoever stands so long on no trip was at its base, seconds.
+const AT_BASE: i64 = 1200;
 /// So much of a trip must have been seen before what follows it is believed, metres.
 const SERVED: f32 = 800.0;
 /// A fix so far from the last one tells something new; one nearer tells as much less, metres.
 const NEWS: f32 = 80.0;
 /// A vehicle that stands tells next to nothing.
 const NO_NEWS: f32 = 0.03;
+/// At its last stop a vehicle is still on its trip for so long, seconds.
+pub const ALIGHTING: i64 = 45;
 /// Fixes outside the corridor before its trip is given up.
 const LOST_AFTER: u16 = 40;
 
@@ -65,7 +75,7 @@ pub struct Around<'a> {
     pub network: &'a Network,
     /// The days in force.
     pub days: &'a [Arc<Day>],
-    /// How sure another vehicle is to run this trip, 0..=1.
+    /// What it would cost another vehicle to give this trip up: what taking it from that vehicle costs.
     pub claimed: &'a dyn Fn(TripDay) -> f32,
 }
 
@@ -75,7 +85,8 @@ impl Around<'_> {
     }
 
     /// The trip the same vehicle runs next, by the block.
-    pub(super) fn next_of(&self, on: TripDay) -> Option<TripDay> {
+    #[must_use]
+    pub fn next_of(&self, on: TripDay) -> Option<TripDay> {
         let trip = self.day(on)?.next_of(on.trip)?;
         Some(TripDay { date: on.date, trip })
     }
@@ -89,6 +100,10 @@ pub struct Track {
     served: Option<Served>,
     looked: Option<UnixMs>,
     at: Option<Xy>,
+    /// Where it has been, within [`PARKED`], since when.
+    parked: Option<(Xy, UnixMs)>,
+    /// It has been at its base and on no trip since.
+    from_base: bool,
 }
 
 impl Track {
@@ -117,6 +132,26 @@ impl Track {
         (1.0 / sum.max(1.0)) * (-(best.lately * LATELY_WEIGHT - 6.0).max(0.0) / 12.0).exp()
     }
 
+    /// What giving up its trip would cost the vehicle: how much dearer its next best one is, prices
+    /// that others ask for that one included; at most [`cost::CLAIMED`].
+    #[must_use]
+    pub fn worth(&self) -> f32 {
+        let Some(held) = self.chosen() else { return 0.0 };
+        if held.reported {
+            return cost::CLAIMED;
+        }
+        let others = self.hypotheses.iter().filter(|h| h.on != held.on && self.believable(h));
+        let second = others.map(|h| h.total).fold(f32::INFINITY, f32::min);
+        (second - (held.total - held.outbid)).clamp(0.0, cost::CLAIMED)
+    }
+
+    /// A vehicle standing somewhere along a line is not yet on it; one waiting at the start may be.
+    fn believable(&self, h: &Hypothesis) -> bool {
+        let resumes = self.served.is_some_and(|s| (s.date, s.trip) == (h.on.date, h.on.trip));
+        let enough = if self.from_base && h.mid_line && !resumes { TRAVELLED_FROM_BASE } else { TRAVELLED };
+        h.travelled >= enough || !h.started
+    }
+
     /// Forgets everything but what it has run: the vehicle was away.
     pub fn reset(&mut self, around: &Around<'_>) {
         if let Some(h) = self.chosen().copied() {
@@ -126,12 +161,14 @@ impl Track {
         self.chosen = None;
         self.looked = None;
         self.at = None;
+        self.parked = None;
     }
 
     /// Takes a fix in and chooses.
     pub fn advance(&mut self, o: &Observation, around: &Around<'_>) {
         let weight = self.at.map_or(1.0, |last| (last.distance(o.at) / NEWS).clamp(NO_NEWS, 1.0));
         self.at = Some(o.at);
+        self.note_parked(o, around);
         if let Some(on) = o.trip {
             self.follow_reported(on, o, weight, around);
             return;
@@ -146,6 +183,26 @@ impl Track {
             self.look(o, around);
         }
         self.choose(o, around);
+    }
+
+    fn note_parked(&mut self, o: &Observation, around: &Around<'_>) {
+        let (_, since) = match self.parked {
+            Some((place, since)) if place.distance(o.at) <= PARKED => (place, since),
+            _ => *self.parked.insert((o.at, o.time)),
+        };
+        let stood = o.time.secs_since(since);
+        if stood >= GIVEN_UP
+            && let Some(h) =
+                self.chosen().copied().filter(|h| h.misses >= OFF_ROUTE_AFTER && h.ended.is_none() && !h.reported)
+        {
+            self.serve(&h, around);
+            self.hypotheses.clear();
+            self.chosen = None;
+        }
+        self.from_base = match self.chosen() {
+            None => self.from_base || stood >= AT_BASE,
+            Some(_) => false,
+        };
     }
 
     fn follow_reported(&mut self, on: TripDay, o: &Observation, weight: f32, around: &Around<'_>) {
@@ -196,7 +253,7 @@ impl Track {
             let line = around.timetable.shape_of(next.trip);
             let Some(s) = snap::onto(line, o.at, start, o.motion) else { continue };
             if s.off <= cost::CORRIDOR {
-                let mut new = Hypothesis::new(next, s, start, h.ended.unwrap_or(o.time));
+                let mut new = Hypothesis::waiting(next, s, start, h.ended.unwrap_or(o.time));
                 new.travelled = h.travelled;
                 new.evidence = h.evidence;
                 self.hypotheses.push(new);
@@ -245,9 +302,10 @@ impl Track {
             h.price(o, around, self.served.as_ref());
         }
         self.hypotheses.sort_by(|a, b| a.total.total_cmp(&b.total).then(a.on.cmp(&b.on)));
-        let best = self.hypotheses.iter().find(|h| believable(h)).copied();
+        let best = self.hypotheses.iter().find(|h| self.believable(h)).copied();
         let held = self.chosen().copied();
         self.chosen = match (held, best) {
+            (Some(held), Some(best)) if alighting(&held, o.time) && !best.started => Some(held.on),
             // Its arrival at the last stop belongs to the trip that has just ended.
             (Some(held), _) if held.ended == Some(o.time) => Some(held.on),
             (Some(held), Some(best)) if best.total + cost::HYSTERESIS < held.total => Some(best.on),
@@ -266,7 +324,7 @@ impl Track {
     }
 }
 
-/// A vehicle standing somewhere along a line is not yet on it; one waiting at the start may be.
-fn believable(h: &Hypothesis) -> bool {
-    h.travelled >= TRAVELLED || !h.started
+/// Whether people are still getting off at the end of this trip.
+fn alighting(h: &Hypothesis, now: UnixMs) -> bool {
+    h.ended.is_some_and(|e| now.secs_since(e) < ALIGHTING)
 }
