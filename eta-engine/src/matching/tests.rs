@@ -313,12 +313,12 @@ fn the_vehicle_a_trip_fits_better_takes_it_over() {
 }
 
 #[test]
-fn poor_reception_after_a_jam_is_no_reason_to_change_trips() {
+fn poor_reception_after_a_jam_is_no_reason_to_change_lines() {
     let mut s = Scene::new();
     s.stand("1", "07:58:00", "08:06:20", X1).drive("1", "08:06:20", "08:12:00", &[X1, P]);
     s.drive("1", "08:12:00", "08:31:00", &[P, (0.2, 0.0)]);
     // Between high houses every fix is 20 m off; a trip of route y is due here, and on time.
     s.drive("1", "08:31:00", "08:41:00", &[(0.2, 0.021), (3.5, 0.021)]);
-    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::InProgress));
-    assert_eq!(s.e.counts().trip_changes, 0);
+    let trip = s.trip("1");
+    assert!(trip.is_some_and(|t| t.starts_with('x')), "{trip:?}");
 }
