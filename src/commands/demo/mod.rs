@@ -30,7 +30,7 @@ use transit_model::timetable::Timetable;
 use crate::city::Prepared;
 use crate::cli::Failure;
 use crate::config::Config;
-use moment::{Anchor, Moment};
+use moment::{Anchor, Moment, Why};
 
 /// All chance of the demo city comes from here.
 const SEED: u64 = 6100;
@@ -89,12 +89,20 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
     if prepared.model.links.is_empty() {
         prepared.model = learn(&shown, &fleet, moment.at);
         prepared.save_model().await?;
-        // The fleet was on the road before anybody listened: the first board knows where it is.
-        let heard = fleet.fixes_between(moment.at.plus_secs(-HEARD), moment.at);
-        prepared.already_heard = shown.of_transit(heard).collect();
+    }
+    // The fleet was on the road before anybody listened: the first board knows where it is. What came
+    // after the first start is the journal's to tell.
+    let goes_on = matches!(moment.why, Why::Now | Why::Resumed);
+    let kept = anchor.as_ref().filter(|a| a.feed == shown.name && goes_on);
+    let opened = kept.map_or(moment.at, |a| a.opened);
+    let before = moment.at.plus_secs(-HEARD);
+    if opened > before {
+        prepared.already_heard = shown.of_transit(fleet.fixes_between(before, opened)).collect();
     }
     let token_file = dispatcher_token(&prepared, &args.data).await?;
-    open(args, &shown, prepared, &fleet, clock, moment, (&anchor_file, &token_file)).await.map_err(Failure::from)
+    open(args, &shown, prepared, &fleet, clock, (moment, opened), (&anchor_file, &token_file))
+        .await
+        .map_err(Failure::from)
 }
 
 async fn open(
@@ -103,7 +111,7 @@ async fn open(
     prepared: Prepared,
     fleet: &Fleet,
     clock: SharedClock,
-    moment: Moment,
+    (moment, opened): (Moment, UnixMs),
     (anchor_file, token_file): (&Path, &Path),
 ) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
@@ -145,6 +153,7 @@ async fn open(
         feed: shown.name.clone(),
         city: clock.now(),
         real: SystemClock.now(),
+        opened,
         speed_milli: i64::from(args.speed) * 1000,
     };
     let mut noting = tokio::time::interval(NOTE);

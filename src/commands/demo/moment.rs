@@ -52,6 +52,8 @@ pub struct Anchor {
     pub city: UnixMs,
     /// Our time then.
     pub real: UnixMs,
+    /// The city's time when this folder's journal began: what was heard before is not in it.
+    pub opened: UnixMs,
     /// Seconds of the city in one of ours, thousandths.
     pub speed_milli: i64,
 }
@@ -240,7 +242,7 @@ mod tests {
     fn it_goes_on_from_where_it_was() {
         let t = city();
         let (city, real) = (at(&t, "20261124", "09:00:00"), UnixMs(1_000_000_000));
-        let anchor = Anchor { feed: "d".into(), city, real, speed_milli: 10_000 };
+        let anchor = Anchor { feed: "d".into(), city, real, opened: city, speed_milli: 10_000 };
         let chosen = choose(&t, "d", Some(&anchor), real.plus_secs(60)).unwrap();
         assert_eq!((chosen.at, chosen.why), (city.plus_secs(600), Why::Resumed));
         let after_a_week = choose(&t, "d", Some(&anchor), real.plus_secs(7 * 86_400)).unwrap();
@@ -253,7 +255,7 @@ mod tests {
         let t = city();
         // It ran fast into the night, days ahead of us.
         let city = at(&t, "20261127", "02:00:00");
-        let anchor = Anchor { feed: "d".into(), city, real: UnixMs(0), speed_milli: 60_000 };
+        let anchor = Anchor { feed: "d".into(), city, real: UnixMs(0), opened: city, speed_milli: 60_000 };
         let now = at(&t, "20261124", "12:00:00");
         let chosen = choose(&t, "d", Some(&anchor), now).unwrap();
         assert!(chosen.at > city && !chosen.rewinds, "{chosen:?}");
