@@ -21,7 +21,7 @@ use crate::codec::{DeviceKey, Protocol};
 use crate::config::IngestConfig;
 use crate::gate::{Bounds, Gate};
 use crate::intake::Intake;
-use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined, recover};
+use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined};
 use crate::listen;
 use crate::metrics::{Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
@@ -77,15 +77,6 @@ pub struct Addresses {
 pub struct Ingest;
 
 impl Ingest {
-    /// The fixes that were live, received since a moment, from a journal that is not open yet: what an
-    /// engine is brought back from before [`Self::start`]. No journal yet means none.
-    ///
-    /// # Errors
-    /// When the journal is there and cannot be read.
-    pub async fn recover(config: &IngestConfig, since: UnixMs) -> Result<Vec<Fix>, JournalError> {
-        recover(&config.journal_path(), since).await
-    }
-
     /// Listens. Live fixes go to `fixes_out`, which should have room for some seconds of the fleet; when
     /// it has none for two seconds a fix becomes history only, and that is raised. `feed_bounds` is the
     /// area of the feed's stops, around which the gate keeps a margin.

@@ -244,7 +244,8 @@ impl Polyline {
 }
 
 /// How far along the segment a-b the nearest point to `p` lies (0..=1), and the segment's length.
-fn share_along(p: Xy, a: Xy, b: Xy) -> (f32, f32) {
+#[must_use]
+pub fn share_along(p: Xy, a: Xy, b: Xy) -> (f32, f32) {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let l2 = dx.mul_add(dx, dy * dy);
     if l2 <= 0.0 {

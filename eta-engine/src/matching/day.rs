@@ -60,29 +60,23 @@ impl Day {
     pub fn next_of(&self, trip: TripIdx) -> Option<TripIdx> {
         self.next.get(&trip).copied()
     }
-
-    /// Whether any trip runs.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.trips.iter().all(|(_, list)| list.is_empty())
-    }
 }
 
 /// The service days in force, built once each and kept while they may be needed.
 #[derive(Clone, Debug, Default)]
 pub struct Days {
     days: Vec<std::sync::Arc<Day>>,
-    /// The hour the list was last looked over.
-    hour: Option<i64>,
+    /// The quarter of an hour the list was last looked over in.
+    quarter: Option<i64>,
     in_force: Vec<ServiceDate>,
 }
 
 impl Days {
     /// The days that may have a vehicle on the road at this moment, later days first.
     pub fn at(&mut self, t: &Timetable, now: UnixMs) -> Vec<std::sync::Arc<Day>> {
-        let hour = now.secs().div_euclid(900);
-        if self.hour != Some(hour) {
-            self.hour = Some(hour);
+        let quarter = now.secs().div_euclid(900);
+        if self.quarter != Some(quarter) {
+            self.quarter = Some(quarter);
             self.in_force = t.days_at(now);
             let keep = self.in_force.clone();
             self.days.retain(|d| keep.iter().any(|k| (k.days() - d.date.days()).abs() <= 2));

@@ -4,7 +4,7 @@
 use rstar::primitives::{GeomWithData, Line};
 use rstar::{PointDistance as _, RTree};
 use transit_model::ids::{IdxVec, PatternIdx, ShapeIdx};
-use transit_model::plane::{Projected, Xy};
+use transit_model::plane::{Projected, Xy, share_along};
 use transit_model::timetable::Timetable;
 
 type Segment = GeomWithData<Line<[f32; 2]>, (ShapeIdx, u32)>;
@@ -80,7 +80,7 @@ impl Network {
             ) else {
                 continue;
             };
-            let share = share_of(p, *a, *b);
+            let (share, _) = share_along(p, *a, *b);
             let at = Projected { along: share.mul_add(to - from, *from), off: d2.sqrt(), segment };
             // The line left the circle and came back when it ran longer than the circle is wide.
             match found.last_mut() {
@@ -95,10 +95,4 @@ impl Network {
         }
         found
     }
-}
-
-fn share_of(p: Xy, a: Xy, b: Xy) -> f32 {
-    let (dx, dy) = (b.x - a.x, b.y - a.y);
-    let l2 = dx.mul_add(dx, dy * dy);
-    if l2 <= 0.0 { 0.0 } else { ((p.x - a.x).mul_add(dx, (p.y - a.y) * dy) / l2).clamp(0.0, 1.0) }
 }
