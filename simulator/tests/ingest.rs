@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::{Ingest, IngestConfig};
 use transit_model::clock::{ScaledClock, SharedClock};
-use transit_model::fix::{Fix, Source};
+use transit_model::fix::Fix;
 use transit_model::ids::{FeedId, VehicleId};
 use transit_model::time::{ServiceDate, ServiceTime};
 
@@ -59,17 +59,8 @@ async fn every_tracker_is_let_in_and_believed() {
     let counters = ingest.counters();
     ingest.stopped().await;
 
-    let sources: BTreeSet<&str> = heard
-        .values()
-        .flatten()
-        .map(|f| match f.source {
-            Source::Teltonika => "teltonika",
-            Source::Osmand => "osmand",
-            Source::MqttJson => "mqtt",
-            Source::Recording => "recording",
-        })
-        .collect();
-    assert_eq!(sources, BTreeSet::from(["mqtt", "osmand", "teltonika"]));
+    let sources: BTreeSet<&str> = heard.values().flatten().map(|f| f.source.name()).collect();
+    assert_eq!(sources, BTreeSet::from(["mqtt-json", "osmand", "teltonika"]));
     assert!(heard.len() > 15, "{} vehicles", heard.len());
     let stats = handle.stats();
     assert_eq!((stats.refused, stats.unequipped, stats.unencodable), (0, 0, 0), "{stats:?}");

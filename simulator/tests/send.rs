@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
+use tracker_ingest::codec::stream::Heard;
 use tracker_ingest::codec::{Message, Outcome, Protocol, Record, mqtt_json, osmand, teltonika};
 use transit_model::backoff::Policy;
 use transit_model::clock::{ScaledClock, SharedClock};
@@ -105,11 +106,11 @@ async fn teltonika_server(listener: TcpListener, drop: usize, out: UnboundedSend
 }
 
 async fn teltonika_session(mut stream: TcpStream, sulks: Arc<AtomicUsize>, out: UnboundedSender<Taken>) {
-    let mut session = teltonika::Session::new(teltonika::Session::MAX_DATA);
+    let mut session = (teltonika::STREAM.session)();
     let (mut imei, mut buffer) = (String::new(), [0u8; 4096]);
     while let Ok(n @ 1..) = stream.read(&mut buffer).await {
         session.feed(&buffer[..n]);
-        while let Some(message) = session.next_message().unwrap() {
+        while let Some(Heard { message, reply }) = session.next_message(UnixMs(0)).unwrap() {
             let mut outcome = Outcome::Taken;
             match &message {
                 Message::Login(device) => {
@@ -126,7 +127,7 @@ async fn teltonika_session(mut stream: TcpStream, sulks: Arc<AtomicUsize>, out: 
                 }
                 Message::KeepAlive => {}
             }
-            stream.write_all(&teltonika::acknowledge(&message, outcome)).await.unwrap();
+            stream.write_all(&reply.to(outcome)).await.unwrap();
         }
     }
 }

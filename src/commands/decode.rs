@@ -3,6 +3,7 @@
 use std::io::{BufReader, BufWriter};
 
 use tracker_ingest::codec::{Protocol, decode_lines};
+use transit_model::clock::{Clock as _, SystemClock};
 
 use crate::cli::Failure;
 
@@ -20,6 +21,6 @@ pub struct Args {
 /// When a line is no message of the form, or a pipe is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (input, output) = (BufReader::new(std::io::stdin()), BufWriter::new(std::io::stdout()));
-    decode_lines(args.protocol, input, output).map_err(anyhow::Error::from)?;
+    decode_lines(args.protocol, SystemClock.now(), input, output).map_err(anyhow::Error::from)?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 use tracker_ingest::codec::DeviceKey;
-use tracker_ingest::journal::{Journal, JournalOptions, Quarantined, source_name};
+use tracker_ingest::journal::{Journal, JournalOptions, Quarantined};
 use tracker_ingest::registry::{self, DeviceError, NewDevice};
 use transit_model::clock::{Clock as _, SystemClock};
 use transit_model::dispatch::VehicleKind;
@@ -281,7 +281,7 @@ impl List {
         rows.extend(seen.iter().map(|q| {
             [
                 q.key.expose().to_owned(),
-                source_name(q.source).to_owned(),
+                q.source.name().to_owned(),
                 q.address.clone(),
                 q.times.to_string(),
                 ago(q.first_seen, now),
@@ -321,7 +321,7 @@ impl<'a> QuarantinedJson<'a> {
     fn of(q: &'a Quarantined) -> Self {
         Self {
             key: q.key.expose(),
-            protocol: source_name(q.source),
+            protocol: q.source.name(),
             address: &q.address,
             times: q.times,
             first_seen: q.first_seen.rfc3339(&Zone::utc()),

@@ -3,7 +3,7 @@
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tracker_ingest::codec::teltonika::{Codec, Session, encode};
+use tracker_ingest::codec::teltonika::{Codec, STREAM, encode};
 use tracker_ingest::codec::{AttrKey, AttrValue, Position, Record};
 use transit_model::time::UnixMs;
 
@@ -45,10 +45,10 @@ fn decode(c: &mut Criterion) {
         let Ok(packet) = encode(codec, &records()) else { continue };
         group.throughput(Throughput::Elements(20));
         group.bench_function(name, |b| {
-            let mut session = Session::default();
+            let mut session = (STREAM.session)();
             b.iter(|| {
                 session.feed(&packet);
-                session.next_message()
+                session.next_message(UnixMs(0))
             });
         });
     }

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, stdin, stdout};
 
 use tracker_ingest::codec::{Protocol, decode_lines};
+use transit_model::clock::{Clock as _, SystemClock};
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
@@ -11,6 +12,6 @@ fn main() -> anyhow::Result<()> {
         _ => anyhow::bail!("usage: decode --protocol NAME"),
     };
     let protocol: Protocol = name.parse()?;
-    decode_lines(protocol, stdin().lock(), BufWriter::new(stdout().lock()))?;
+    decode_lines(protocol, SystemClock.now(), stdin().lock(), BufWriter::new(stdout().lock()))?;
     Ok(())
 }

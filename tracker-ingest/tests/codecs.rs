@@ -4,7 +4,8 @@
 
 mod laws {
     use proptest::prelude::*;
-    use tracker_ingest::codec::teltonika::{self, Codec, Session};
+    use tracker_ingest::codec::stream::Session;
+    use tracker_ingest::codec::teltonika::{self, Codec};
     use tracker_ingest::codec::{AttrKey, AttrValue, DeviceKey, Message, Outcome, Position, Record, mqtt_json, osmand};
     use transit_model::fix::Reported;
     use transit_model::time::{ServiceDate, UnixMs};
@@ -61,14 +62,18 @@ mod laws {
         })
     }
 
+    fn session() -> Box<dyn Session> {
+        (teltonika::STREAM.session)()
+    }
+
     /// Everything a session makes of chunks of bytes: messages, and whether anything was wrong.
-    fn drain(session: &mut Session, chunks: &[&[u8]]) -> (Vec<Message>, usize) {
+    fn drain(session: &mut dyn Session, chunks: &[&[u8]]) -> (Vec<Message>, usize) {
         let (mut messages, mut errors) = (Vec::new(), 0);
         for chunk in chunks {
             session.feed(chunk);
             loop {
-                match session.next_message() {
-                    Ok(Some(m)) => messages.push(m),
+                match session.next_message(UnixMs(0)) {
+                    Ok(Some(heard)) => messages.push(heard.message),
                     Ok(None) => break,
                     Err(_) => errors += 1,
                 }
@@ -85,7 +90,7 @@ mod laws {
     proptest! {
         #[test]
         fn teltonika_reads_what_it_writes((bytes, records) in packet()) {
-            let (messages, errors) = drain(&mut Session::default(), &[&bytes]);
+            let (messages, errors) = drain(session().as_mut(), &[&bytes]);
             prop_assert_eq!((messages.len(), errors), (1, 0));
             prop_assert_eq!(without_digest(&messages[0]), records.clone());
             let count = u32::try_from(records.len()).unwrap().to_be_bytes();
@@ -108,21 +113,21 @@ mod laws {
                 let said: Vec<_> = messages.into_iter().filter(|m| *m != Message::KeepAlive).collect();
                 (said, errors)
             };
-            let whole = talk(drain(&mut Session::default(), &[&stream]));
+            let whole = talk(drain(session().as_mut(), &[&stream]));
             prop_assert_eq!(whole.0.len(), packets.len() + 1);
             prop_assert_eq!(whole.1, 0);
             let chunks: Vec<&[u8]> = stream.chunks(chunk).collect();
-            prop_assert_eq!(talk(drain(&mut Session::default(), &chunks)), whole);
+            prop_assert_eq!(talk(drain(session().as_mut(), &chunks)), whole);
         }
 
         #[test]
         fn a_truncated_teltonika_packet_is_never_a_message((bytes, _) in packet()) {
             for n in 0..bytes.len() {
-                let mut session = Session::default();
-                let (messages, errors) = drain(&mut session, &[&bytes[..n]]);
+                let mut session = session();
+                let (messages, errors) = drain(session.as_mut(), &[&bytes[..n]]);
                 prop_assert!(messages.is_empty() && errors == 0, "cut at {}", n);
                 prop_assert_eq!(session.pending(), n);
-                prop_assert_eq!(session.finish().is_err(), n > 0);
+                prop_assert_eq!(session.finish(UnixMs(0)).is_err(), n > 0);
             }
         }
 
@@ -130,7 +135,7 @@ mod laws {
         fn a_flipped_bit_is_never_acknowledged((bytes, _) in packet(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
             let mut damaged = bytes.clone();
             damaged[at.index(bytes.len())] ^= 1 << bit;
-            let (messages, _) = drain(&mut Session::default(), &[&damaged]);
+            let (messages, _) = drain(session().as_mut(), &[&damaged]);
             for m in messages {
                 prop_assert!(!matches!(m, Message::Records(_)), "{m:?}");
             }
@@ -138,9 +143,9 @@ mod laws {
 
         #[test]
         fn no_bytes_are_a_panic_or_a_large_buffer(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let mut session = Session::new(256);
-            drain(&mut session, &[&bytes]);
-            prop_assert!(session.pending() <= 256 + 12);
+            let mut session = session();
+            drain(session.as_mut(), &[&bytes]);
+            prop_assert!(session.pending() <= bytes.len());
             let _ = teltonika::sniff(&bytes);
             let _ = mqtt_json::decode(&bytes);
             let _ = osmand::decode(&osmand::Request { body: &bytes, ..Default::default() });
@@ -222,7 +227,7 @@ mod laws {
         let other = Record::at(UnixMs(1_700_000_000_000), Position { lat: 48.86, ..p });
         let digests = |records: &[Record]| {
             let bytes = teltonika::encode(Codec::Eight, records).unwrap();
-            let (messages, _) = drain(&mut Session::default(), &[&bytes]);
+            let (messages, _) = drain(session().as_mut(), &[&bytes]);
             let Some(Message::Records(records)) = messages.into_iter().next() else { panic!() };
             records.into_iter().map(|r| r.sequence).collect::<Vec<_>>()
         };
@@ -237,9 +242,9 @@ mod laws {
         let good = teltonika::encode(Codec::Eight, &[record]).unwrap();
         let mut damaged = good.clone();
         damaged[12] ^= 1;
-        let (messages, errors) = drain(&mut Session::default(), &[&damaged, &good]);
+        let (messages, errors) = drain(session().as_mut(), &[&damaged, &good]);
         assert_eq!((messages.len(), errors), (1, 1));
-        let (messages, errors) = drain(&mut Session::default(), &[b"GET / HTTP/1.1\r\n", &good]);
+        let (messages, errors) = drain(session().as_mut(), &[b"GET / HTTP/1.1\r\n", &good]);
         assert_eq!((messages.len(), errors), (0, 1));
     }
 
@@ -268,9 +273,9 @@ mod laws {
             ("bad_length", sealed(&|d| d.push(1))),
             ("bad_length", sealed(&Vec::clear)),
         ] {
-            let mut session = Session::default();
+            let mut session = session();
             session.feed(&bytes);
-            let e = session.next_message().unwrap_err();
+            let e = session.next_message(UnixMs(0)).unwrap_err();
             assert_eq!(e.kind.name(), name, "{e}");
         }
         for (name, query) in [

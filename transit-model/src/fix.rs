@@ -5,18 +5,44 @@ use serde::{Deserialize, Serialize};
 use crate::ids::VehicleId;
 use crate::time::{ServiceDate, UnixMs};
 
-/// Where a fix came from.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// Teltonika codec 8/8E.
-    Teltonika,
-    /// The OsmAnd / Traccar Client HTTP form.
-    Osmand,
-    /// Our JSON over MQTT.
-    MqttJson,
-    /// A file, in replay.
-    Recording,
+/// The sources there are, each once: its variant, its name and what it is.
+macro_rules! sources {
+    ($($variant:ident $name:literal $doc:literal,)*) => {
+        /// Where a fix came from: a protocol, or a file. The names are those of the command line, the
+        /// configuration, metrics and the journal.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        pub enum Source {
+            $(#[doc = $doc] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Source {
+            /// Every source there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+sources! {
+    Recording "recording" "A file, in replay.",
+    MqttJson "mqtt-json" "Our JSON over MQTT.",
+    Osmand "osmand" "The OsmAnd form and the JSON of Traccar Client, over HTTP.",
+    Teltonika "teltonika" "Teltonika codecs over TCP.",
+}
+
+impl Source {
+    /// The source of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|s| s.name() == name)
+    }
 }
 
 /// What a vehicle says of the trip it is on. Each part is strong evidence and none is final.

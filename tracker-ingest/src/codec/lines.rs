@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use transit_model::time::UnixMs;
 
-use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, mqtt_json, osmand, teltonika};
+use super::stream::{Heard, Session, StreamCodec};
+use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, mqtt_json, osmand};
 
 /// The longest line taken, bytes: a frame of 64 KiB in hex and room around it.
 const MAX_LINE: usize = 1 << 20;
@@ -78,7 +79,8 @@ struct Answer {
 
 #[derive(Default)]
 struct Connection {
-    teltonika: teltonika::Session,
+    /// Of a protocol over a stream of bytes.
+    session: Option<Box<dyn Session>>,
     device: Option<DeviceKey>,
 }
 
@@ -90,12 +92,25 @@ struct Read {
     error: Option<DecodeError>,
 }
 
+impl Read {
+    fn hear(&mut self, heard: Heard) {
+        self.reply.extend(heard.reply.to(Outcome::Taken));
+        self.messages.push(heard.message);
+    }
+}
+
 /// Decodes every line of `input` by `protocol` and writes an answer for each; empty lines are passed
-/// over. A message that cannot be decoded is an answer too, with its `error`.
+/// over. A message that cannot be decoded is an answer too, with its `error`. `now` is the server's clock in
+/// replies that carry it.
 ///
 /// # Errors
 /// When a line is not a JSON object with an `id` and a message, or when reading or writing fails.
-pub fn decode_lines(protocol: Protocol, mut input: impl BufRead, mut output: impl Write) -> Result<(), LinesError> {
+pub fn decode_lines(
+    protocol: Protocol,
+    now: UnixMs,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> Result<(), LinesError> {
     let mut connections: HashMap<String, Connection> = HashMap::new();
     let mut buffer = Vec::new();
     for n in 1.. {
@@ -117,18 +132,24 @@ pub fn decode_lines(protocol: Protocol, mut input: impl BufRead, mut output: imp
             connections.clear();
         }
         let session = line.session.clone().unwrap_or_default();
-        let answer = answer(protocol, connections.entry(session).or_default(), line, n)?;
+        let answer = answer(protocol, connections.entry(session).or_default(), line, n, now)?;
         serde_json::to_writer(&mut output, &answer).map_err(|e| LinesError::Write(e.into()))?;
         output.write_all(b"\n").map_err(LinesError::Write)?;
     }
     output.flush().map_err(LinesError::Write)
 }
 
-fn answer(protocol: Protocol, connection: &mut Connection, line: Line, n: usize) -> Result<Answer, LinesError> {
-    let read = match protocol {
-        Protocol::Teltonika => read_teltonika(connection, &bytes_of(&line, n)?),
-        Protocol::Osmand => read_osmand(&line),
-        Protocol::MqttJson => {
+fn answer(
+    protocol: Protocol,
+    connection: &mut Connection,
+    line: Line,
+    n: usize,
+    now: UnixMs,
+) -> Result<Answer, LinesError> {
+    let read = match (protocol.stream(), protocol) {
+        (Some(codec), _) => read_stream(connection, codec, &bytes_of(&line, n)?, now),
+        (None, Protocol::Osmand) => read_osmand(&line),
+        (None, _) => {
             if let Some(last) = line.topic.as_deref().and_then(|t| t.rsplit('/').next()) {
                 connection.device = Some(DeviceKey::from(last));
             }
@@ -178,16 +199,13 @@ fn bytes_of(line: &Line, n: usize) -> Result<Vec<u8>, LinesError> {
     }
 }
 
-fn read_teltonika(connection: &mut Connection, bytes: &[u8]) -> Read {
+fn read_stream(connection: &mut Connection, codec: &StreamCodec, bytes: &[u8], now: UnixMs) -> Read {
     let mut read = Read::default();
-    let session = &mut connection.teltonika;
+    let session = connection.session.get_or_insert_with(codec.session);
     session.feed(bytes);
     loop {
-        match session.next_message() {
-            Ok(Some(message)) => {
-                read.reply.extend(teltonika::acknowledge(&message, Outcome::Taken));
-                read.messages.push(message);
-            }
+        match session.next_message(now) {
+            Ok(Some(heard)) => read.hear(heard),
             Ok(None) => break,
             Err(e) => {
                 read.error = Some(e);
@@ -196,8 +214,10 @@ fn read_teltonika(connection: &mut Connection, bytes: &[u8]) -> Read {
         }
     }
     // A line is a whole message: what is left over is not the head of the next one.
-    let left = session.finish().err();
-    read.error = read.error.or(left);
+    match session.finish(now) {
+        Ok(last) => last.into_iter().for_each(|heard| read.hear(heard)),
+        Err(left) => read.error = read.error.or(Some(left)),
+    }
     read
 }
 
@@ -279,11 +299,12 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::teltonika;
 
     fn run(protocol: Protocol, lines: &[Value]) -> Vec<Value> {
         let input: String = lines.iter().map(|l| format!("{l}\n")).collect();
         let mut out = Vec::new();
-        decode_lines(protocol, input.as_bytes(), &mut out).unwrap();
+        decode_lines(protocol, UnixMs(0), input.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
     }
 
@@ -319,7 +340,8 @@ mod tests {
     #[test]
     fn a_line_that_is_no_message_names_its_number() {
         let mut out = Vec::new();
-        let e = decode_lines(Protocol::Teltonika, &b"\n{\"id\":1,\"hex\":\"f\"}\n"[..], &mut out).unwrap_err();
+        let e =
+            decode_lines(Protocol::Teltonika, UnixMs(0), &b"\n{\"id\":1,\"hex\":\"f\"}\n"[..], &mut out).unwrap_err();
         assert_eq!(e.to_string(), "line 2: `hex` is not pairs of hexadecimal digits");
     }
 }

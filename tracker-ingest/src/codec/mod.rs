@@ -9,6 +9,9 @@
 //! | `acknowledge` | what to answer to a message, given its [`Outcome`] |
 //! | `encode` | the same messages, written: for the simulator, the tests and the benches |
 //!
+//! Over a stream of bytes (TCP, UDP) the verbs have one shape, [`stream`]; a protocol's file names its own in a
+//! [`stream::StreamCodec`].
+//!
 //! No codec opens a socket, reads a clock or decides whether a fix is believable (that is [`crate::gate`]).
 
 mod error;
@@ -17,6 +20,7 @@ mod model;
 pub mod mqtt_json;
 pub mod osmand;
 mod reader;
+pub mod stream;
 pub mod teltonika;
 
 use std::fmt;
@@ -28,40 +32,56 @@ pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use lines::{LinesError, decode_lines};
 pub(crate) use model::digest;
 pub use model::{AttrKey, AttrValue, DeviceKey, Position, Record};
+pub use stream::StreamCodec;
 
-/// A protocol we read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Protocol {
-    /// Teltonika codec 8 and 8 Extended over TCP.
-    Teltonika,
-    /// The OsmAnd form and the JSON of Traccar Client, over HTTP.
-    Osmand,
-    /// Our own JSON over MQTT.
-    MqttJson,
+/// The protocols there are, each once: its variant (the same as its [`Source`]'s), how it is spoken over a
+/// stream of bytes (`None` of those that come by HTTP or MQTT), and what it is.
+macro_rules! protocols {
+    ($($variant:ident, $stream:expr, $doc:literal;)*) => {
+        /// A protocol we read.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Protocol {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Protocol {
+            /// Every protocol there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// What a fix that came by it names as its source.
+            #[must_use]
+            pub const fn source(self) -> Source {
+                match self {
+                    $(Self::$variant => Source::$variant,)*
+                }
+            }
+
+            /// How it is spoken over a stream of bytes; `None` of those that come by HTTP or MQTT.
+            #[must_use]
+            pub const fn stream(self) -> Option<&'static StreamCodec> {
+                match self {
+                    $(Self::$variant => $stream,)*
+                }
+            }
+        }
+    };
+}
+
+protocols! {
+    Teltonika, Some(&teltonika::STREAM), "Teltonika codec 8 and 8 Extended.";
+    Osmand, None, "The OsmAnd form and the JSON of Traccar Client, over HTTP.";
+    MqttJson, None, "Our own JSON over MQTT.";
 }
 
 impl Protocol {
-    /// Every protocol there is.
-    pub const ALL: [Self; 3] = [Self::Teltonika, Self::Osmand, Self::MqttJson];
-
     /// The name on the command line, in the configuration and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Teltonika => "teltonika",
-            Self::Osmand => "osmand",
-            Self::MqttJson => "mqtt-json",
-        }
+        self.source().name()
     }
 
-    /// What a fix that came by it names as its source.
-    #[must_use]
-    pub const fn source(self) -> Source {
-        match self {
-            Self::Teltonika => Source::Teltonika,
-            Self::Osmand => Source::Osmand,
-            Self::MqttJson => Source::MqttJson,
-        }
+    fn names() -> String {
+        Self::ALL.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -73,13 +93,13 @@ impl fmt::Display for Protocol {
 
 /// A name that is no protocol's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is not a protocol; there are: teltonika, osmand, mqtt-json")]
+#[error("`{0}` is not a protocol; there are: {names}", names = Protocol::names())]
 pub struct UnknownProtocol(pub String);
 
 impl FromStr for Protocol {
     type Err = UnknownProtocol;
     fn from_str(s: &str) -> Result<Self, UnknownProtocol> {
-        Self::ALL.into_iter().find(|p| p.name() == s).ok_or_else(|| UnknownProtocol(s.to_owned()))
+        Self::ALL.iter().copied().find(|p| p.name() == s).ok_or_else(|| UnknownProtocol(s.to_owned()))
     }
 }
 
@@ -121,9 +141,9 @@ mod tests {
     #[test]
     fn a_protocol_is_named_or_the_names_are_listed() {
         for p in Protocol::ALL {
-            assert_eq!(p.name().parse(), Ok(p));
+            assert_eq!(p.name().parse(), Ok(*p));
         }
-        let e = "gt06".parse::<Protocol>().unwrap_err().to_string();
+        let e = "semaphore".parse::<Protocol>().unwrap_err().to_string();
         for p in Protocol::ALL {
             assert!(e.contains(p.name()), "{e} does not list {p}");
         }

@@ -15,6 +15,7 @@ use transit_model::time::UnixMs;
 use super::error::{DecodeErrorKind as Kind, EncodeError};
 use super::model::digest;
 use super::reader::Reader;
+use super::stream::{self, Answer, Bounds, Heard, Reply, Stream, StreamCodec, Terminal};
 use super::{AttrKey, AttrValue, DecodeError, DeviceKey, Message, Outcome, Position, Record, Sniff};
 
 /// CRC-16/IBM, which the catalogue of CRCs calls ARC.
@@ -22,6 +23,8 @@ static CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_ARC);
 
 /// Bytes around the data of a packet: four of zero, four of length, four of checksum.
 const ENVELOPE: usize = 12;
+/// The most data of a packet taken, bytes.
+const MAX_DATA: usize = 64 * 1024;
 /// The horizontal dilution of precision, in tenths, where the tracker sends it.
 const IO_HDOP: u16 = 182;
 const KEEP_ALIVE: u8 = 0xFF;
@@ -73,6 +76,14 @@ pub fn sniff(first: &[u8]) -> Sniff {
     }
 }
 
+/// Teltonika, both ends.
+pub const STREAM: StreamCodec = StreamCodec {
+    sniff,
+    session: || Box::new(Stream::new(Dialect)),
+    datagrams: || Box::new(Stream::new(Dialect)),
+    terminal: |key| Box::new(Tracker { key: key.clone(), codec: Codec::EightExtended, told: Told::Nothing }),
+};
+
 /// What to answer to a message; empty for nothing.
 ///
 /// A login is answered 01 or 00, records by how many there were. Records that are not durable are
@@ -89,87 +100,80 @@ pub fn acknowledge(message: &Message, outcome: Outcome) -> Vec<u8> {
     }
 }
 
-/// One connection: fed bytes as they come, yields messages. Holds at most one unfinished message.
-#[derive(Debug)]
-pub struct Session {
-    buffer: Vec<u8>,
-    /// How much of the buffer has been yielded.
-    done: usize,
-    max_data: usize,
-    lost: bool,
-}
+/// The server's end.
+#[derive(Clone, Copy, Debug)]
+struct Dialect;
 
-impl Default for Session {
-    fn default() -> Self {
-        Self::new(Self::MAX_DATA)
-    }
-}
+impl stream::Dialect for Dialect {
+    /// The envelope and 64 KiB of data: 255 records of some 250 bytes.
+    const MAX: usize = ENVELOPE + MAX_DATA;
 
-impl Session {
-    /// The most data of a packet taken by default, bytes: 255 records of some 250 bytes.
-    pub const MAX_DATA: usize = 64 * 1024;
-
-    /// A connection that takes packets of at most so many bytes of data.
-    #[must_use]
-    pub const fn new(max_data: usize) -> Self {
-        Self { buffer: Vec::new(), done: 0, max_data, lost: false }
+    fn bounds(&self, bytes: &[u8]) -> Result<Bounds, DecodeError> {
+        Ok(match frame(bytes)? {
+            Frame::Unfinished => Bounds::Unfinished,
+            Frame::KeepAlive(used) | Frame::Login { used, .. } | Frame::Packet { used, .. } => Bounds::Message(used),
+        })
     }
 
-    /// Takes bytes off the wire. Call [`Self::next_message`] until it has no more before feeding again.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        if self.lost {
-            return;
-        }
-        self.buffer.drain(..self.done);
-        self.done = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// How many bytes of an unfinished message are held.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.buffer.len() - self.done
-    }
-
-    /// The next whole message, or `None` until more bytes come.
-    ///
-    /// # Errors
-    /// The message cannot be read. It has been passed over and the connection can go on, save when
-    /// [`super::DecodeErrorKind::loses_framing`]: then nothing more will be yielded.
-    pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
-        if self.lost {
-            return Ok(None);
-        }
-        let rest = self.buffer.get(self.done..).unwrap_or_default();
-        let (used, result) = match frame(rest, self.max_data) {
-            Ok(Frame::Unfinished) => return Ok(None),
-            Ok(Frame::KeepAlive(n)) => (n, Ok(Message::KeepAlive)),
-            Ok(Frame::Login { used, imei }) => (used, Ok(Message::Login(imei))),
-            Ok(Frame::Packet { used, data, checksum }) => (used, packet(data, checksum)),
-            Err(e) => {
-                self.lost = true;
-                self.buffer = Vec::new();
-                self.done = 0;
-                return Err(e);
-            }
+    fn read(&mut self, message: &[u8], _now: UnixMs) -> Result<Heard, DecodeError> {
+        let message = match frame(message)? {
+            Frame::KeepAlive(_) => Message::KeepAlive,
+            Frame::Login { imei, .. } => Message::Login(imei),
+            Frame::Packet { data, checksum, .. } => packet(data, checksum)?,
+            Frame::Unfinished => return Err(DecodeError::new(Kind::Truncated, message.len(), "an unfinished message")),
         };
-        self.done += used;
-        result.map(Some)
+        let reply =
+            Reply { taken: acknowledge(&message, Outcome::Taken), refused: acknowledge(&message, Outcome::Refused) };
+        Ok(Heard { message, reply })
+    }
+}
+
+/// The device's end: login by IMEI, packets of one codec, each answered by the count of its records.
+#[derive(Debug)]
+struct Tracker {
+    key: DeviceKey,
+    codec: Codec,
+    told: Told,
+}
+
+/// What the device waits to hear an answer to.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Nothing,
+    Login,
+    Records(u32),
+}
+
+impl Terminal for Tracker {
+    fn hello(&mut self) -> Result<Vec<u8>, EncodeError> {
+        self.told = Told::Login;
+        encode_login(self.key.expose())
     }
 
-    /// Says that no more bytes belong to the current message, and forgets what is held of it.
-    ///
-    /// # Errors
-    /// There was an unfinished message.
-    pub fn finish(&mut self) -> Result<(), DecodeError> {
-        let held = self.pending();
-        self.buffer.clear();
-        self.done = 0;
-        self.lost = false;
-        if held == 0 {
-            return Ok(());
-        }
-        Err(DecodeError::new(Kind::Truncated, held, format!("the message ends after {held} bytes, before its own end")))
+    /// What fits the memory of a small tracker.
+    fn most(&self) -> usize {
+        24
+    }
+
+    fn tell(&mut self, records: &[Record]) -> Result<Vec<u8>, EncodeError> {
+        self.told = Told::Records(u32::try_from(records.len()).unwrap_or(u32::MAX));
+        encode(self.codec, records)
+    }
+
+    fn hear(&mut self, bytes: &[u8]) -> Result<Answer, DecodeError> {
+        Ok(match (self.told, bytes) {
+            (Told::Nothing, _) => Answer::Taken(0),
+            (Told::Login, [1, ..]) => Answer::Taken(1),
+            (Told::Login, [_, ..]) => Answer::Refused(1),
+            (Told::Records(told), [a, b, c, d, ..]) => {
+                if u32::from_be_bytes([*a, *b, *c, *d]) == told {
+                    Answer::Taken(4)
+                } else {
+                    Answer::Refused(4)
+                }
+            }
+            _ => Answer::Unfinished,
+        })
     }
 }
 
@@ -181,7 +185,7 @@ enum Frame<'a> {
 }
 
 /// Finds the bounds of the first message. An error here means that they cannot be found.
-fn frame(bytes: &[u8], max_data: usize) -> Result<Frame<'_>, DecodeError> {
+fn frame(bytes: &[u8]) -> Result<Frame<'_>, DecodeError> {
     let alive = bytes.iter().take_while(|b| **b == KEEP_ALIVE).count();
     if alive > 0 {
         return Ok(Frame::KeepAlive(alive));
@@ -189,7 +193,7 @@ fn frame(bytes: &[u8], max_data: usize) -> Result<Frame<'_>, DecodeError> {
     let mut r = Reader::new(bytes);
     match r.u16() {
         None => Ok(Frame::Unfinished),
-        Some(0) => packet_frame(r, max_data),
+        Some(0) => packet_frame(r),
         Some(length) => login_frame(r, usize::from(length)),
     }
 }
@@ -207,14 +211,14 @@ fn login_frame(mut r: Reader<'_>, length: usize) -> Result<Frame<'_>, DecodeErro
     Ok(Frame::Login { used: r.at(), imei })
 }
 
-fn packet_frame(mut r: Reader<'_>, max_data: usize) -> Result<Frame<'_>, DecodeError> {
+fn packet_frame(mut r: Reader<'_>) -> Result<Frame<'_>, DecodeError> {
     if let Some(i) = r.rest().iter().take(2).position(|b| *b != 0) {
         return Err(DecodeError::new(Kind::BadPreamble, 2 + i, "a packet begins with four zero bytes"));
     }
     let (Some(_), Some(length)) = (r.u16(), r.u32()) else { return Ok(Frame::Unfinished) };
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if length > max_data {
-        let detail = format!("a packet of {length} bytes; at most {max_data} are taken");
+    if length > MAX_DATA {
+        let detail = format!("a packet of {length} bytes; at most {MAX_DATA} are taken");
         return Err(DecodeError::new(Kind::Oversize, 4, detail));
     }
     let (Some(data), Some(checksum)) = (r.bytes(length), r.u32()) else { return Ok(Frame::Unfinished) };

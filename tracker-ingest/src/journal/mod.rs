@@ -299,19 +299,7 @@ pub async fn recover(path: &Path, since: UnixMs) -> Result<Vec<transit_model::fi
     Ok(fixes)
 }
 
-/// A source's name in the journal.
-#[must_use]
-pub const fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Teltonika => "teltonika",
-        Source::Osmand => "osmand",
-        Source::MqttJson => "mqtt_json",
-        Source::Recording => "recording",
-    }
-}
-
+/// The source of a name in the journal. Journals of the first version wrote `mqtt_json`.
 fn source_named(name: &str) -> Option<Source> {
-    [Source::Teltonika, Source::Osmand, Source::MqttJson, Source::Recording]
-        .into_iter()
-        .find(|s| source_name(*s) == name)
+    Source::named(if name == "mqtt_json" { Source::MqttJson.name() } else { name })
 }

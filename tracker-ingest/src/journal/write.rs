@@ -10,7 +10,7 @@ use transit_model::clock::Stopwatch;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use super::{AddError, BatchReport, Command, JournalError, NotDurable, Quarantined, Row, source_name};
+use super::{AddError, BatchReport, Command, JournalError, NotDurable, Quarantined, Row};
 use crate::codec::DeviceKey;
 use crate::registry::{Device, DeviceError, NewDevice, TokenHash};
 
@@ -178,7 +178,7 @@ impl Writer {
                      lat = coalesce(excluded.lat, lat), lon = coalesce(excluded.lon, lon)",
             )
             .bind(q.key.expose())
-            .bind(source_name(q.source))
+            .bind(q.source.name())
             .bind(&q.address)
             .bind(q.first_seen.0)
             .bind(q.last_seen.0)
@@ -240,7 +240,7 @@ fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {
         a.add(r.reported.trip_id.as_deref())?;
         a.add(r.reported.route_id.as_deref())?;
         a.add(r.reported.start_date.map(transit_model::time::ServiceDate::days))?;
-        a.add(source_name(r.source))?;
+        a.add(r.source.name())?;
         a.add(r.mark.map(crate::rejection::Rejection::name))?;
     }
     Ok(a)

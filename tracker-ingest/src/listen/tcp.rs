@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answers, End, LAST_WORDS, READ, accept, answer_when_durable, write};
-use crate::codec::teltonika::{Session, acknowledge};
-use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Outcome, Protocol};
+use crate::codec::stream::{Heard, Reply, Session};
+use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Outcome, Protocol, teltonika};
 use crate::intake::{Intake, Proof};
 use crate::registry::Device;
 use crate::rejection::Rejection;
@@ -23,7 +23,8 @@ const SOURCE: Protocol = Protocol::Teltonika;
 /// Serves a listener until told to stop.
 pub(crate) async fn run(listener: TcpListener, intake: Arc<Intake>, stop: CancellationToken) {
     accept(listener, SOURCE, intake, stop, |stream, from, intake, stop| async move {
-        let mut connection = Connection { stream, from, intake, session: Session::default(), buffer: vec![0; READ] };
+        let mut connection =
+            Connection { stream, from, intake, session: (teltonika::STREAM.session)(), buffer: vec![0; READ] };
         match connection.login().await {
             Ok((device, claim)) => connection.packets(&device, &claim, &stop).await,
             Err(end) => end,
@@ -36,7 +37,7 @@ struct Connection {
     stream: TcpStream,
     from: SocketAddr,
     intake: Arc<Intake>,
-    session: Session,
+    session: Box<dyn Session>,
     buffer: Vec<u8>,
 }
 
@@ -56,8 +57,8 @@ impl Connection {
         let limits = self.intake.limits;
         let address = Who::Address(self.from.ip());
         let patience = Duration::from_secs(limits.login_secs.into());
-        let key = match tokio::time::timeout(patience, self.first_message(limits.login_bytes)).await {
-            Ok(key) => key?,
+        let (key, reply) = match tokio::time::timeout(patience, self.first_message(limits.login_bytes)).await {
+            Ok(login) => login?,
             Err(_) => {
                 let detail = || format!("{SOURCE}: no login in {} s", limits.login_secs);
                 self.intake.refuse(Rejection::NoLogin, address, detail);
@@ -69,20 +70,20 @@ impl Connection {
             Err(refused) => Err(refused),
         };
         let outcome = if known.is_ok() { Outcome::Taken } else { Outcome::Refused };
-        write(&mut self.stream, &acknowledge(&Message::Login(key), outcome)).await?;
+        write(&mut self.stream, &reply.to(outcome)).await?;
         known.map_err(End::Refused)
     }
 
-    async fn first_message(&mut self, budget: usize) -> Result<DeviceKey, End> {
+    async fn first_message(&mut self, budget: usize) -> Result<(DeviceKey, Reply), End> {
         let mut spent = 0;
         loop {
             spent += self.read().await?;
             let who = Who::Address(self.from.ip());
             loop {
-                match self.session.next_message() {
-                    Ok(Some(Message::Login(key))) => return Ok(key),
-                    Ok(Some(Message::KeepAlive)) => {}
-                    Ok(Some(Message::Records(_))) => {
+                match self.session.next_message(self.intake.clock.now()) {
+                    Ok(Some(Heard { message: Message::Login(key), reply })) => return Ok((key, reply)),
+                    Ok(Some(Heard { message: Message::KeepAlive, .. })) => {}
+                    Ok(Some(Heard { message: Message::Records(_), .. })) => {
                         self.intake.refuse(Rejection::NoLogin, who, || format!("{SOURCE}: records before a login"));
                         return Err(End::Refused(Rejection::NoLogin));
                     }
@@ -149,11 +150,11 @@ impl Connection {
 
     async fn take_messages(&mut self, device: &Arc<Device>, claim: &Claim, answers: &mut Answers) -> Result<(), End> {
         while answers.len() < self.intake.limits.unacknowledged {
-            match self.session.next_message() {
+            match self.session.next_message(self.intake.clock.now()) {
                 Ok(None) => break,
-                Ok(Some(message)) => {
+                Ok(Some(Heard { message, reply })) => {
                     claim.heard(self.intake.clock.now());
-                    let answer = acknowledge(&message, Outcome::Taken);
+                    let answer = reply.to(Outcome::Taken);
                     match message {
                         Message::KeepAlive => {}
                         Message::Login(again) if again == device.key => write(&mut self.stream, &answer).await?,
