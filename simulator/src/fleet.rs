@@ -10,7 +10,7 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
 use crate::city::Machine;
-use crate::drive::{Cap, Plan, Roster, VehicleDay};
+use crate::drive::{self, Cap, Disturbance, Mishaps, Plan, Roster, VehicleDay};
 use crate::tracker::{FixesBetween, Split, Tracker, TrackerDay};
 
 /// What a fleet is made of.
@@ -20,6 +20,10 @@ pub struct FleetOptions {
     pub seed: u64,
     /// How many vehicles at most; all of the timetable's where none is given.
     pub cap: Option<Cap>,
+    /// What happens to the city's movement.
+    pub disturbances: Arc<[Disturbance]>,
+    /// How much happens to it by chance besides.
+    pub mishaps: Mishaps,
     /// Vehicles without a timetable.
     pub machines: Vec<Machine>,
     /// What the trackers speak.
@@ -50,7 +54,8 @@ impl Fleet {
     #[must_use]
     pub fn plan(&self, date: ServiceDate) -> Plan {
         let o = &self.options;
-        Plan::for_day(&self.timetable, o.seed, date, o.cap).with_machines(&o.machines)
+        let options = drive::Options { cap: o.cap, disturbances: Arc::clone(&o.disturbances), mishaps: o.mishaps };
+        Plan::new(&self.timetable, o.seed, date, &options).with_machines(&o.machines)
     }
 
     /// The tracker of a vehicle.

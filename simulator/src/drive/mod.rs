@@ -4,6 +4,7 @@
 //! answer, so a simulator that starts again in the middle of a day finds every vehicle where it
 //! truly is, and the truth can be written down without being watched.
 
+mod disturbance;
 mod machine;
 mod roster;
 mod run;
@@ -12,6 +13,9 @@ mod vehicle;
 
 use std::sync::Arc;
 
+pub use disturbance::{
+    Around, Between, Disturbance, FirstTrip, NearStop, Place, RoutePlace, Senseless, StopRef, TripRef, VehicleRef,
+};
 pub use roster::{Cap, Duty, Roster};
 pub use vehicle::{TrueState, TrueStop, VehicleDay, Walk};
 
@@ -24,6 +28,35 @@ use crate::city::Machine;
 use run::Driver;
 use traffic::Traffic;
 pub(crate) use traffic::word_of;
+
+/// What a city is driven with, beside its timetable and the seed.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How many vehicles at most; all of the timetable's where none is given.
+    pub cap: Option<Cap>,
+    /// What happens to the city.
+    pub disturbances: Arc<[Disturbance]>,
+    /// How much happens by chance besides.
+    pub mishaps: Mishaps,
+}
+
+/// How often things go wrong by chance, as a factor on what is usual: 0 = never, 1 = as in an
+/// ordinary city in ordinary times, which is seldom.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Mishaps(pub f64);
+
+impl Mishaps {
+    /// Nothing happens by chance.
+    pub const NONE: Self = Self(0.0);
+    /// As in an ordinary city.
+    pub const USUAL: Self = Self(1.0);
+}
+
+impl Default for Mishaps {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
 
 /// Every vehicle of one service day, driven to its end.
 #[derive(Clone, Debug)]
@@ -41,9 +74,17 @@ pub struct Plan {
 const PACE: f64 = 0.03;
 
 impl Plan {
-    /// Drives a service day. Same timetable, seed, day and cap: same bytes.
+    /// Drives a service day on which nothing goes wrong. Same timetable, seed, day and cap: same bytes.
     #[must_use]
     pub fn for_day(timetable: &Arc<Timetable>, seed: u64, date: ServiceDate, cap: Option<Cap>) -> Self {
+        let options = Options { cap, mishaps: Mishaps::NONE, ..Options::default() };
+        Self::new(timetable, seed, date, &options)
+    }
+
+    /// Drives a service day. Same timetable, seed, day and options: same bytes.
+    #[must_use]
+    pub fn new(timetable: &Arc<Timetable>, seed: u64, date: ServiceDate, options: &Options) -> Self {
+        let cap = options.cap;
         let traffic = Traffic::of(seed, date);
         let day_start = timetable.zone.day_start(date);
         let mut vehicles: Vec<Arc<VehicleDay>> = Roster::for_day(timetable, date, cap)

@@ -141,6 +141,7 @@ impl Simulator {
                 cap: options.cap,
                 machines: options.machines.clone(),
                 split: options.endpoints.restrict(options.split),
+                ..FleetOptions::default()
             },
         );
         let trackers = fleet.trackers(today.plus_days(-1), KNOWN_DAYS).into_iter().map(Arc::new).collect();
