@@ -22,6 +22,7 @@ use crate::city;
 use crate::corpus::{FIXES, TRUTH, Table, WriteError};
 use crate::drive::Cap;
 use crate::fleet::{Fleet, FleetOptions};
+use crate::load::args::{LoadArgs, LoadFailure};
 use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator};
 
 /// Drive a city's vehicles: send what their trackers see to a server, or write it down with the truth.
@@ -83,6 +84,9 @@ pub struct Args {
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
+    /// `--load` and what belongs to it.
+    #[command(flatten)]
+    pub load: LoadArgs,
 }
 
 /// A protocol and where it is spoken.
@@ -148,6 +152,9 @@ pub enum Failure {
     /// A table cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A load makes no sense, or nobody took it.
+    #[error(transparent)]
+    Load(#[from] LoadFailure),
     /// A file cannot be read or written.
     #[error("{path}: {why}", path = path.display())]
     File {
@@ -170,6 +177,7 @@ impl Failure {
     pub const fn code(&self) -> u8 {
         match self {
             Self::Nothing | Self::NoEndpoint(_) | Self::Secret(_) => 2,
+            Self::Load(f) if f.is_usage() => 2,
             _ => 1,
         }
     }
@@ -190,7 +198,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let today = ServiceDate::from_days(i32::try_from(now.secs() / 86_400).unwrap_or(0));
     let day = args.day.unwrap_or(today);
     let writes = args.fixes.is_some() || args.truth.is_some();
-    if !writes && args.server.is_empty() && args.write_gtfs.is_none() {
+    if !writes && args.server.is_empty() && args.write_gtfs.is_none() && !args.load.load {
         return Err(Failure::Nothing);
     }
     if let Some(path) = &args.write_gtfs {
@@ -202,6 +210,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         None => (city::load(day)?, city::machines()),
     };
     let timetable = Arc::new(loaded.timetable);
+    if args.load.load {
+        return crate::load::args::run(&args, &timetable).await;
+    }
     let cap = args.vehicles.map(|vehicles| Cap { vehicles, at: args.busiest_at });
     if writes {
         let machines = if args.machines { machines } else { Vec::new() };
@@ -355,7 +366,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     move |why| Failure::File { path: path.to_owned(), why }
 }
 
-fn say(text: &str) -> Result<(), Failure> {
+pub(crate) fn say(text: &str) -> Result<(), Failure> {
     Ok(writeln!(io::stdout(), "{text}")?)
 }
 

@@ -14,12 +14,14 @@
 //! | [`corpus`] | days written down: fixes, and what truly happened |
 //! | [`args`] | `zupynka simulate` |
 //! | [`send`] | the fleet on the wire, through the trackers' own protocols |
+//! | [`load`] | so many records a second by the clock, whatever the server does |
 
 pub mod args;
 pub mod city;
 pub mod corpus;
 pub mod drive;
 pub mod fleet;
+pub mod load;
 pub mod send;
 pub mod tracker;
 

@@ -78,7 +78,7 @@ impl Tracker {
         let mut rng = chance(seed, Topic::Tracker, word(vehicle.as_str()), 0);
         let protocol = split.pick(unit(&mut rng));
         let device = match protocol {
-            Protocol::Teltonika => DeviceKey::from(imei(&mut rng)),
+            Protocol::Teltonika => DeviceKey::from(imei(rng.random_range(0..1_000_000_000_000))),
             Protocol::Osmand => DeviceKey::from(format!("phone-{vehicle}")),
             Protocol::MqttJson => DeviceKey::from(format!("obu-{vehicle}")),
         };
@@ -105,9 +105,9 @@ impl Tracker {
     }
 }
 
-/// An IMEI: a type code, a number, and the check digit (3GPP TS 23.003, annex B).
-fn imei(rng: &mut ChaCha8Rng) -> String {
-    let body = format!("35{:012}", rng.random_range(0..1_000_000_000_000u64));
+/// An IMEI: a type code, a number of at most twelve digits, and the check digit (3GPP TS 23.003, annex B).
+pub(crate) fn imei(number: u64) -> String {
+    let body = format!("35{number:012}");
     let sum: u32 = body
         .bytes()
         .zip([1u32, 2].into_iter().cycle())
