@@ -97,8 +97,8 @@ mod engineer {
             let address = loop {
                 let mut line = String::new();
                 assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {said}");
-                if let Some((_, rest)) = line.split_once("teltonika: Some(") {
-                    break rest.split_once(')').unwrap().0.parse().unwrap();
+                if let Some((_, rest)) = line.split_once("trackers=teltonika ") {
+                    break rest.split_whitespace().next().unwrap().trim_end_matches(',').parse().unwrap();
                 }
                 said.push_str(&line);
             };

@@ -9,6 +9,7 @@ use simulator::drive::Cap;
 use simulator::send::{Endpoints, Options, Simulator};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracker_ingest::codec::Protocol;
 use tracker_ingest::{Ingest, IngestConfig};
 use transit_model::clock::{ScaledClock, SharedClock};
 use transit_model::fix::Fix;
@@ -28,7 +29,7 @@ async fn every_tracker_is_let_in_and_believed() {
     let any = Some("127.0.0.1:0".parse().unwrap());
     let mut config =
         IngestConfig { feed: FeedId::from(city::FEED_ID), data_dir: dir.path().into(), ..IngestConfig::default() };
-    config.teltonika.listen = any;
+    config.streams.entry(Protocol::Teltonika).listen = any;
     config.osmand.listen = any;
     config.mqtt.listen = any;
     config.osmand.require_token = true;
@@ -42,7 +43,11 @@ async fn every_tracker_is_let_in_and_believed() {
         secret: [7; 32],
         cap: Some(Cap { vehicles: 24, at: ServiceTime(9 * 3600) }),
         machines: city::machines(),
-        endpoints: Endpoints { teltonika: text(at.teltonika), osmand: text(at.osmand), mqtt: text(at.mqtt) },
+        endpoints: Endpoints {
+            teltonika: text(at.of(Protocol::Teltonika)),
+            osmand: text(at.of(Protocol::Osmand)),
+            mqtt: text(at.of(Protocol::MqttJson)),
+        },
         ..Options::default()
     };
     let sim = Simulator::new(Arc::clone(&tt), options, eight).unwrap();

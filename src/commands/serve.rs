@@ -40,7 +40,7 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let city = prepared.start(shutdown.clone()).await?;
     let trackers = city.ingest.addresses();
-    tracing::info!(http = %city.http, ?trackers, "open");
+    tracing::info!(http = %city.http, %trackers, "open");
     crate::signals::ended().await;
     tracing::info!("closing");
     shutdown.cancel();

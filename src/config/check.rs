@@ -48,12 +48,12 @@ pub fn faults(text: &str) -> Vec<Fault> {
     walk(text, table.get_ref(), "", &mut found, &mut seen);
     found.sort_by_key(|f| f.line);
     let has_broker = seen.iter().any(|k| k.starts_with("ingest.broker."));
-    for key in keys::KEYS {
+    for key in keys::KEYS.iter() {
         let needed = matches!(key.default, Presence::Needed(_)) || (has_broker && key.path == "ingest.broker.host");
-        if needed && !seen.iter().any(|s| s == key.path) {
+        if needed && !seen.iter().any(|s| *s == key.path) {
             found.push(Fault {
                 line: None,
-                key: key.path.to_owned(),
+                key: key.path.clone().into_owned(),
                 value: None,
                 problem: format!("is missing: {} ({})", key.about, key.kind.allowed()),
             });
@@ -78,11 +78,11 @@ fn walk(text: &str, table: &DeTable<'_>, at: &str, found: &mut Vec<Fault>, seen:
         match (value.get_ref(), keys::find(&path)) {
             (DeValue::Table(inner), None) if section => walk(text, inner, &path, found, seen),
             (DeValue::Table(_), None) => {
-                let names = SECTIONS.map(|(s, _)| s);
+                let names: Vec<&str> = SECTIONS.iter().map(|(s, _)| s.as_ref()).collect();
                 found.push(unknown(line, path, "a section", nearest(&names, name)));
             }
             (_, None) => {
-                let names: Vec<&str> = keys::KEYS.iter().map(|k| k.path).collect();
+                let names: Vec<&str> = keys::KEYS.iter().map(|k| k.path.as_ref()).collect();
                 let near = nearest(&names, &path);
                 found.push(unknown(line, path, "a key", near));
             }

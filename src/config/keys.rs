@@ -1,7 +1,11 @@
 //! Every key of the configuration, once: where it stands, what it may be, what it is by default and
-//! what it is for.
+//! what it is for. Protocols over a stream of bytes have a section each, made from their own list.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use tracker_ingest::codec::Protocol;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +54,15 @@ pub enum Presence {
     Is(&'static str),
     /// It may be left out and is then off; the template shows this, commented out.
     Off(&'static str),
+    /// The same, for an address with this port.
+    OffPort(u16),
 }
 
 /// One key.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// Section and name: `http.listen`.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// What it may be.
     pub kind: Kind,
     /// What it is when it is not there.
@@ -66,18 +72,51 @@ pub struct Key {
 }
 
 const fn key(path: &'static str, kind: Kind, default: Presence, about: &'static str) -> Key {
-    Key { path, kind, default, about }
+    Key { path: Cow::Borrowed(path), kind, default, about }
 }
 
-use Presence::{Is, Needed, Off};
+use Presence::{Is, Needed, Off, OffPort};
+
+/// The section before which those of the protocols stand.
+const PROTOCOLS_BEFORE: &str = "ingest.any";
+/// The port the template shows for the first protocol; each of the others has the next.
+const FIRST_PORT: u16 = 5027;
 
 /// Sections, with what they are for, in the order of the template.
-pub const SECTIONS: [(&str, &str); 12] = [
+pub static SECTIONS: LazyLock<Vec<(Cow<'static, str>, &'static str)>> = LazyLock::new(|| {
+    let mut all = Vec::new();
+    for (section, about) in FIXED {
+        if section == PROTOCOLS_BEFORE {
+            all.extend(streams().map(|p| (format!("ingest.{p}").into(), p.about())));
+        }
+        all.push((Cow::Borrowed(section), about));
+    }
+    all
+});
+
+/// Every key.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let of_protocol = |(p, port): (Protocol, u16)| {
+        let key = |name, kind, default, about| Key { path: format!("ingest.{p}.{name}").into(), kind, default, about };
+        [
+            key("listen", Kind::Socket, OffPort(port), "Where to listen over TCP; left out = not at all."),
+            key("udp", Kind::Socket, OffPort(port), "The same over UDP, where nobody can prove who he is."),
+            key("relay", Kind::Bool, Is("false"), "Whether another server connects here, for many trackers at once."),
+        ]
+    };
+    STATIC.iter().cloned().chain(streams().zip(FIRST_PORT..).flat_map(of_protocol)).collect()
+});
+
+fn streams() -> impl Iterator<Item = Protocol> {
+    Protocol::ALL.iter().copied().filter(|p| p.stream().is_some())
+}
+
+const FIXED: [(&str, &str); 12] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
     ("ingest", "The trackers' side."),
-    ("ingest.teltonika", "Teltonika codec 8 and 8 Extended over TCP."),
+    ("ingest.any", "One TCP port for all of the protocols above: which it is, the first bytes say."),
     ("ingest.osmand", "OsmAnd and Traccar Client over HTTP."),
     ("ingest.mqtt", "Our own MQTT endpoint for publishing, where the city has no broker."),
     ("ingest.broker", "A broker to take JSON from, where the city has one. Leave the section out if not."),
@@ -87,8 +126,7 @@ pub const SECTIONS: [(&str, &str); 12] = [
     ("log", "Logs go to standard error."),
 ];
 
-/// Every key.
-pub const KEYS: &[Key] = &[
+const STATIC: &[Key] = &[
     key("feed.id", Kind::Name, Needed("my-city"), "A short name: part of addresses and topics."),
     key(
         "feed.gtfs",
@@ -111,7 +149,7 @@ pub const KEYS: &[Key] = &[
         Is("false"),
         "Whether a device nobody has added is let in. Off: it goes to quarantine, where `zupynka devices` shows it.",
     ),
-    key("ingest.teltonika.listen", Kind::Socket, Off("0.0.0.0:5027"), "Where to listen; left out = not at all."),
+    key("ingest.any.listen", Kind::Socket, OffPort(5000), "Where to listen; left out = not at all."),
     key("ingest.osmand.listen", Kind::Socket, Off("0.0.0.0:5055"), "Where to listen; left out = not at all."),
     key(
         "ingest.osmand.require_token",
@@ -179,10 +217,10 @@ pub const KEYS: &[Key] = &[
     key(
         "ingest.limits.login_bytes",
         Kind::Whole(64, 65_536),
-        Is("1024"),
-        "Bytes a connection may send before it says who it is.",
+        Is("16384"),
+        "Bytes a connection may send before a known device has spoken on it.",
     ),
-    key("ingest.limits.login_secs", Kind::Whole(1, 3600), Is("15"), "Seconds it may take to say so."),
+    key("ingest.limits.login_secs", Kind::Whole(1, 3600), Is("15"), "Seconds it may take until then."),
     key("ingest.limits.idle_secs", Kind::Whole(10, 86_400), Is("900"), "Seconds a connection may be silent."),
     key(
         "ingest.limits.takeover_secs",
@@ -195,6 +233,19 @@ pub const KEYS: &[Key] = &[
         Kind::Whole(1, 65_536),
         Is("64"),
         "Messages of a connection that may wait for the disk.",
+    ),
+    key("ingest.limits.devices", Kind::Whole(1, 1_000_000), Is("2000"), "Devices that one connection may speak for."),
+    key(
+        "ingest.limits.message_secs",
+        Kind::Whole(1, 3600),
+        Is("60"),
+        "Seconds a message may take from its first byte to its last.",
+    ),
+    key(
+        "ingest.limits.udp_senders",
+        Kind::Whole(1, 1_000_000),
+        Is("20000"),
+        "Senders over UDP that are remembered at once, a port.",
     ),
     key("predict.horizon_secs", Kind::Whole(300, 14_400), Is("3600"), "How far ahead."),
     key(
@@ -225,20 +276,21 @@ pub fn template() -> String {
         "# Configuration of zupynka. Values are the defaults; what must be set comes first.\n\
          # Check a file with:  zupynka check --config zupynka.toml\n",
     );
-    for (section, about) in SECTIONS {
+    for (section, about) in SECTIONS.iter() {
         let keys: Vec<&Key> =
-            KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == section)).collect();
+            KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == *section)).collect();
         // Only this one must not be there when there is no broker; uncommenting a key of another is enough.
-        let mark = if section == "ingest.broker" { "# " } else { "" };
+        let mark = if *section == "ingest.broker" { "# " } else { "" };
         let _infallible = write!(out, "\n# {about}\n{mark}[{section}]\n");
         for k in keys {
-            let name = k.path.rsplit('.').next().unwrap_or(k.path);
+            let name = k.path.rsplit('.').next().unwrap_or(&k.path);
             let (lead, value) = match k.default {
-                Needed(v) | Is(v) => ("", v),
-                Off(v) => ("# ", v),
+                Needed(v) | Is(v) => ("", Cow::Borrowed(v)),
+                Off(v) => ("# ", Cow::Borrowed(v)),
+                OffPort(port) => ("# ", format!("0.0.0.0:{port}").into()),
             };
             let quoted = match k.kind {
-                Kind::Bool | Kind::Whole(..) | Kind::Number(..) => value.to_owned(),
+                Kind::Bool | Kind::Whole(..) | Kind::Number(..) => value.into_owned(),
                 _ => format!("\"{value}\""),
             };
             let _infallible = write!(out, "# {} Allowed: {}.\n{lead}{name} = {quoted}\n", k.about, k.kind.allowed());

@@ -52,7 +52,7 @@ impl Server {
         // Whatever else it says is read, so that it never waits for a reader.
         tokio::spawn(async move { while lines.next_line().await.is_ok_and(|l| l.is_some()) {} });
         let trackers = open["fields"]["trackers"].as_str().unwrap();
-        let teltonika = trackers.split_once("teltonika: Some(").and_then(|(_, rest)| rest.split(')').next()).unwrap();
+        let teltonika = trackers.strip_prefix("teltonika ").and_then(|rest| rest.split(',').next()).unwrap();
         let http = open["fields"]["http"].as_str().unwrap();
         Self { process, http: http.parse().unwrap(), teltonika: teltonika.parse().unwrap() }
     }

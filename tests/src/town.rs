@@ -9,6 +9,7 @@ use eta_engine::auth::Role;
 use eta_engine::world::World;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::NewDevice;
+use tracker_ingest::codec::Protocol;
 use transit_model::board::{Board, BoardRow, Label, label_at};
 use transit_model::clock::{Clock as _, ManualClock, SharedClock};
 use transit_model::dispatch::DispatchState;
@@ -36,7 +37,7 @@ pub fn config(feed: &FeedId, dir: PathBuf) -> Config {
     config.http.listen = any;
     config.ingest.data_dir.clone_from(&dir);
     config.data.dir = dir;
-    config.ingest.teltonika.listen = Some(any);
+    config.ingest.streams.entry(Protocol::Teltonika).listen = Some(any);
     config.ingest.osmand.listen = Some(any);
     config.ingest.mqtt.listen = Some(any);
     config

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracker_ingest::Addresses;
 use tracker_ingest::codec::teltonika::{self, Codec};
-use tracker_ingest::codec::{DeviceKey, Position, Record, mqtt_json, osmand};
+use tracker_ingest::codec::{DeviceKey, Position, Protocol, Record, mqtt_json, osmand};
 use transit_model::ids::FeedId;
 use transit_model::time::UnixMs;
 
@@ -69,14 +69,14 @@ impl Tracker {
     pub async fn connect(speaks: Speaks, to: Addresses) -> Self {
         match speaks {
             Speaks::Teltonika => {
-                let mut stream = TcpStream::connect(to.teltonika.unwrap()).await.unwrap();
+                let mut stream = TcpStream::connect(to.of(Protocol::Teltonika).unwrap()).await.unwrap();
                 stream.write_all(&teltonika::encode_login(IMEI).unwrap()).await.unwrap();
                 assert_eq!(within("the answer to a login", stream.read_u8()).await.unwrap(), 1);
                 Self::Teltonika(stream)
             }
-            Speaks::Osmand => Self::Osmand(reqwest::Client::new(), to.osmand.unwrap()),
+            Speaks::Osmand => Self::Osmand(reqwest::Client::new(), to.of(Protocol::Osmand).unwrap()),
             Speaks::Mqtt => {
-                let at = to.mqtt.unwrap();
+                let at = to.of(Protocol::MqttJson).unwrap();
                 let mut options = MqttOptions::new(DEVICE, at.ip().to_string(), at.port());
                 options.set_credentials(DEVICE, TOKEN).set_keep_alive(Duration::from_secs(600));
                 let (client, mut events) = AsyncClient::new(options, 8);

@@ -1,16 +1,21 @@
 //! The `[ingest]` section of the configuration, with its defaults.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use transit_model::ids::FeedId;
 
+use crate::codec::Protocol;
 use crate::gate::GateConfig;
 
 /// What to listen on, whom to let in, what to keep.
+///
+/// Every protocol over a stream of bytes has a section of its own, named as the protocol is; they are all
+/// in `streams`, which refuses any other name.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct IngestConfig {
     /// The feed the vehicles belong to: a level of every MQTT topic.
     pub feed: FeedId,
@@ -20,8 +25,11 @@ pub struct IngestConfig {
     pub retention_days: u32,
     /// Whether a device nobody knows is let in under a name made from its key. Off: it goes to quarantine.
     pub accept_unknown: bool,
-    /// Teltonika over TCP.
-    pub teltonika: TeltonikaConfig,
+    /// The protocols over a stream of bytes.
+    #[serde(flatten)]
+    pub streams: Streams,
+    /// One port for all of them: what speaks there is known by its first bytes.
+    pub any: AnyConfig,
     /// OsmAnd and Traccar Client over HTTP.
     pub osmand: OsmandConfig,
     /// Our own publish-only MQTT endpoint, where there is no broker.
@@ -41,7 +49,8 @@ impl Default for IngestConfig {
             data_dir: PathBuf::from("zupynka-data"),
             retention_days: 30,
             accept_unknown: false,
-            teltonika: TeltonikaConfig::default(),
+            streams: Streams::default(),
+            any: AnyConfig::default(),
             osmand: OsmandConfig::default(),
             mqtt: MqttConfig::default(),
             broker: None,
@@ -59,11 +68,65 @@ impl IngestConfig {
     }
 }
 
-/// `[ingest.teltonika]`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// `[ingest.PROTOCOL]` of every protocol over a stream of bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Streams(BTreeMap<Protocol, StreamConfig>);
+
+impl Streams {
+    /// A protocol's section; the default where the configuration has none.
+    #[must_use]
+    pub fn of(&self, protocol: Protocol) -> StreamConfig {
+        self.0.get(&protocol).copied().unwrap_or_default()
+    }
+
+    /// A protocol's section, to be changed.
+    pub fn entry(&mut self, protocol: Protocol) -> &mut StreamConfig {
+        self.0.entry(protocol).or_default()
+    }
+
+    /// The sections that are there, by protocol.
+    pub fn iter(&self) -> impl Iterator<Item = (Protocol, StreamConfig)> {
+        self.0.iter().map(|(p, c)| (*p, *c))
+    }
+}
+
+impl Serialize for Streams {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(p, c)| (p.name(), c)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Streams {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let named = BTreeMap::<String, StreamConfig>::deserialize(from)?;
+        let of = |(name, config): (String, StreamConfig)| match name.parse::<Protocol>() {
+            Ok(p) if p.stream().is_some() => Ok((p, config)),
+            _ => Err(serde::de::Error::custom(format!("`{name}` is no section or key of [ingest]"))),
+        };
+        named.into_iter().map(of).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// `[ingest.PROTOCOL]` of a protocol over a stream of bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TeltonikaConfig {
-    /// Address and port; absent = not listened for.
+pub struct StreamConfig {
+    /// Address and TCP port; absent = not listened for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Address and UDP port; absent = not listened for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp: Option<SocketAddr>,
+    /// Whether a connection may speak for many devices from its first word on, as a relay's does
+    /// (`docs/decisions/0017-relays.md`).
+    pub relay: bool,
+}
+
+/// `[ingest.any]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnyConfig {
+    /// Address and TCP port; absent = not listened for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
 }
@@ -136,9 +199,10 @@ fn client_id() -> String {
 pub struct Limits {
     /// Connections open at once, a listener.
     pub connections: usize,
-    /// Bytes a connection may send before it says who it is.
+    /// Bytes a connection may send before a device that is known has spoken on it: room for the largest
+    /// first message of protocols that have no login.
     pub login_bytes: usize,
-    /// Seconds it may take to say so.
+    /// Seconds it may take until then.
     pub login_secs: u32,
     /// Seconds a connection may be silent.
     pub idle_secs: u32,
@@ -146,17 +210,26 @@ pub struct Limits {
     pub takeover_secs: u32,
     /// Messages of a connection that may wait for the disk before no more are read from it.
     pub unacknowledged: usize,
+    /// Devices that one connection may speak for.
+    pub devices: usize,
+    /// Seconds a message may take from its first byte to its last.
+    pub message_secs: u32,
+    /// Senders over UDP that are remembered at once, a port.
+    pub udp_senders: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 20_000,
-            login_bytes: 1024,
+            login_bytes: 16_384,
             login_secs: 15,
             idle_secs: 900,
             takeover_secs: 60,
             unacknowledged: 64,
+            devices: 2000,
+            message_secs: 60,
+            udp_senders: 20_000,
         }
     }
 }

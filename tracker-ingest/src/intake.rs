@@ -56,6 +56,8 @@ pub(crate) struct Intake {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) limits: Limits,
     pub(crate) accept_unknown: bool,
+    /// Protocols whose connections are relays from their first word on.
+    pub(crate) relays: Vec<Protocol>,
 }
 
 impl Intake {
@@ -217,11 +219,21 @@ impl Intake {
 
     /// Judges records, sends what is live to the engine and everything to the journal. The ticket is for
     /// the acknowledgement.
-    pub(crate) async fn offer(&self, device: &Arc<Device>, mut records: Vec<Record>, source: Protocol) -> Ticket {
+    pub(crate) async fn offer(&self, device: &Arc<Device>, records: Vec<Record>, source: Protocol) -> Ticket {
+        self.offer_all(vec![(Arc::clone(device), records)], source).await
+    }
+
+    /// The same for a message that speaks for many devices, each named once: one transaction, one ticket.
+    pub(crate) async fn offer_all(&self, parts: Vec<(Arc<Device>, Vec<Record>)>, source: Protocol) -> Ticket {
         let watch = Stopwatch::start();
-        // Some trackers send the newest first; the engine should see the way they went.
-        records.sort_by_key(|r| r.time);
-        let (live, rows) = self.judge(device, records, source);
+        let (mut live, mut rows) = (Vec::new(), Vec::new());
+        for (device, mut records) in parts {
+            // Some trackers send the newest first; the engine should see the way they went.
+            records.sort_by_key(|r| r.time);
+            let (moving, stored) = self.judge(&device, records, source);
+            live.extend(moving);
+            rows.extend(stored);
+        }
         let stored = self.journal.store(rows);
         self.forward(live, source).await;
         let metrics = Arc::clone(&self.metrics);

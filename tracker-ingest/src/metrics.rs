@@ -14,6 +14,9 @@ use crate::codec::Protocol;
 use crate::journal::BatchReport;
 use crate::rejection::Rejection;
 
+/// The name of the port that any protocol may speak on.
+pub(crate) const ANY: &str = "any";
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct BySource {
     source: &'static str,
@@ -90,8 +93,9 @@ impl Metrics {
         self.refused.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 
-    pub(crate) fn connected(&self, source: Protocol, by: i64) {
-        self.connections.get_or_create(&BySource { source: source.name() }).inc_by(by);
+    /// `port` is the name of a protocol, or `any`.
+    pub(crate) fn connected(&self, port: &'static str, by: i64) {
+        self.connections.get_or_create(&BySource { source: port }).inc_by(by);
     }
 
     pub(crate) fn acknowledged(&self, after: Duration) {
@@ -127,12 +131,12 @@ impl Metrics {
             .iter()
             .filter_map(|r| self.refused.get(&ByReason { reason: r.name() }).map(|c| (r.name(), c.get())))
             .collect();
-        let open = |p: &Protocol| self.connections.get(&BySource { source: p.name() }).map_or(0, |g| g.get());
+        let open = |source| self.connections.get(&BySource { source }).map_or(0, |g| g.get());
         Counters {
             live: sum(&self.live),
             history: sum(&self.history),
             refused,
-            connections: Protocol::ALL.iter().map(open).sum(),
+            connections: Protocol::ALL.iter().map(|p| p.name()).chain([ANY]).map(open).sum(),
             stored: self.stored.get(),
             not_stored: self.not_stored.get(),
             engine_busy: self.engine_busy.get(),

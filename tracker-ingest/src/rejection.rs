@@ -10,10 +10,16 @@ use std::fmt;
 pub enum Rejection {
     /// Too many connections are open.
     ConnectionLimit,
+    /// What speaks on the port for any protocol is no protocol we know, or could be two.
+    UnknownProtocol,
     /// A connection said too much, or took too long, before it said who it is.
     NoLogin,
     /// A connection fell silent and was closed.
     Silent,
+    /// A message was begun and not ended in time.
+    TooSlow,
+    /// A connection speaks for more devices than one may.
+    DeviceLimit,
     /// The device is on no list.
     UnknownDevice,
     /// The device's token is missing or wrong.
@@ -65,10 +71,13 @@ pub enum Fate {
 
 impl Rejection {
     /// Every reason, in order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ConnectionLimit,
+        Self::UnknownProtocol,
         Self::NoLogin,
         Self::Silent,
+        Self::TooSlow,
+        Self::DeviceLimit,
         Self::UnknownDevice,
         Self::BadToken,
         Self::Takeover,
@@ -94,8 +103,11 @@ impl Rejection {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "connection_limit",
+            Self::UnknownProtocol => "unknown_protocol",
             Self::NoLogin => "no_login",
             Self::Silent => "silent",
+            Self::TooSlow => "too_slow",
+            Self::DeviceLimit => "device_limit",
             Self::UnknownDevice => "unknown_device",
             Self::BadToken => "bad_token",
             Self::Takeover => "takeover",
@@ -128,8 +140,11 @@ impl Rejection {
     pub const fn fate(self) -> Fate {
         match self {
             Self::ConnectionLimit
+            | Self::UnknownProtocol
             | Self::NoLogin
             | Self::Silent
+            | Self::TooSlow
+            | Self::DeviceLimit
             | Self::UnknownDevice
             | Self::BadToken
             | Self::Takeover
@@ -148,20 +163,28 @@ impl Rejection {
         match self {
             Self::Takeover => Some(1),
             Self::ConnectionLimit
+            | Self::DeviceLimit
             | Self::UnknownDevice
             | Self::BadToken
             | Self::ForeignTopic
             | Self::Ahead
             | Self::OutOfBounds
             | Self::Jump => Some(2),
-            Self::Checksum
+            Self::UnknownProtocol
+            | Self::Checksum
             | Self::Malformed
             | Self::Oversize
             | Self::TooOld
             | Self::NotValid
             | Self::OffEarth
             | Self::TooFast => Some(3),
-            Self::NoLogin | Self::Silent | Self::Duplicate | Self::NoPosition | Self::OutOfOrder | Self::Stale => None,
+            Self::NoLogin
+            | Self::Silent
+            | Self::TooSlow
+            | Self::Duplicate
+            | Self::NoPosition
+            | Self::OutOfOrder
+            | Self::Stale => None,
         }
     }
 
@@ -172,11 +195,20 @@ impl Rejection {
             Self::ConnectionLimit => {
                 "As many connections are open as the limit allows; the new one was closed. Raise `limits.connections`, or find who opens them."
             }
+            Self::UnknownProtocol => {
+                "What spoke on the port for any protocol begins as no protocol does, or as two do; the log says which. Give the tracker its protocol's own port."
+            }
             Self::NoLogin => {
                 "A connection used up its bytes or its time before it named a device, and was closed. Usually a port scanner."
             }
             Self::Silent => {
                 "A connection was silent for longer than `limits.idle_secs` and was closed; the tracker will connect again."
+            }
+            Self::TooSlow => {
+                "A message was begun and not ended in `limits.message_secs`; the connection was closed. A very bad network, or somebody who holds connections open."
+            }
+            Self::DeviceLimit => {
+                "A connection spoke for more devices than `limits.devices`; those beyond it were refused. Raise it for a large relay."
             }
             Self::UnknownDevice => {
                 "The device is on no list. It is in quarantine, where it can be seen and approved; nothing it sends is stored."
@@ -224,8 +256,11 @@ impl Rejection {
     pub const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::ConnectionLimit => ("забагато з’єднань", "too many connections"),
+            Self::UnknownProtocol => ("невідомий протокол", "unknown protocol"),
             Self::NoLogin => ("з’єднання без входу", "a connection without a login"),
             Self::Silent => ("з’єднання замовкло", "a connection fell silent"),
+            Self::TooSlow => ("повідомлення без кінця", "a message without an end"),
+            Self::DeviceLimit => ("забагато трекерів в одному з’єднанні", "too many devices on one connection"),
             Self::UnknownDevice => ("невідомий трекер", "unknown tracker"),
             Self::BadToken => ("хибний токен трекера", "wrong tracker token"),
             Self::Takeover => ("спроба підмінити трекер", "attempt to impersonate a tracker"),

@@ -1,5 +1,6 @@
 //! Putting it together: ports first, then the journal, then the tasks.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as MetricsRegistry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,13 @@ use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use crate::codec::{DeviceKey, Protocol};
+use crate::codec::{DeviceKey, Protocol, StreamCodec};
 use crate::config::IngestConfig;
 use crate::gate::{Bounds, Gate};
 use crate::intake::Intake;
 use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined};
 use crate::listen;
-use crate::metrics::{Counters, Metrics};
+use crate::metrics::{ANY, Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
 use crate::sessions::Sessions;
 use crate::watch::{IngestEvent, Watch};
@@ -39,10 +40,10 @@ const REMEMBER_SECS: i64 = 3600;
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// An address cannot be listened on.
-    #[error("cannot listen for {protocol} on {address}: {source}")]
+    #[error("cannot listen for {port} on {address}: {source}")]
     Bind {
-        /// For what.
-        protocol: Protocol,
+        /// For what: a protocol, `PROTOCOL/udp`, or `any`.
+        port: String,
         /// Where.
         address: SocketAddr,
         /// Why.
@@ -61,15 +62,42 @@ pub enum IngestError {
     Journal(#[from] JournalError),
 }
 
-/// The addresses listened on, with the ports that were asked for as 0.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// The addresses listened on, with the ports that were asked for as 0. Written as
+/// `teltonika 127.0.0.1:5027, teltonika/udp 127.0.0.1:5027, any …`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Addresses {
-    /// Teltonika over TCP.
-    pub teltonika: Option<SocketAddr>,
-    /// OsmAnd over HTTP.
-    pub osmand: Option<SocketAddr>,
-    /// Our MQTT endpoint.
-    pub mqtt: Option<SocketAddr>,
+    tcp: BTreeMap<Protocol, SocketAddr>,
+    udp: BTreeMap<Protocol, SocketAddr>,
+    any: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// Where a protocol is listened for, over TCP (HTTP and MQTT too).
+    #[must_use]
+    pub fn of(&self, protocol: Protocol) -> Option<SocketAddr> {
+        self.tcp.get(&protocol).copied()
+    }
+
+    /// Where a protocol is listened for over UDP.
+    #[must_use]
+    pub fn udp(&self, protocol: Protocol) -> Option<SocketAddr> {
+        self.udp.get(&protocol).copied()
+    }
+
+    /// Where any protocol over a stream of bytes is listened for, over TCP.
+    #[must_use]
+    pub const fn any(&self) -> Option<SocketAddr> {
+        self.any
+    }
+}
+
+impl std::fmt::Display for Addresses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tcp = self.tcp.iter().map(|(p, at)| format!("{p} {at}"));
+        let udp = self.udp.iter().map(|(p, at)| format!("{p}/udp {at}"));
+        let any = self.any.iter().map(|at| format!("any {at}"));
+        f.write_str(&tcp.chain(udp).chain(any).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Where ingest begins.
@@ -90,27 +118,14 @@ impl Ingest {
         fixes_out: mpsc::Sender<Fix>,
         shutdown: CancellationToken,
     ) -> Result<IngestHandle, IngestError> {
-        let teltonika = bind(Protocol::Teltonika, config.teltonika.listen).await?;
-        let osmand = bind(Protocol::Osmand, config.osmand.listen).await?;
-        let mqtt = bind(Protocol::MqttJson, config.mqtt.listen).await?;
-        let addresses = Addresses { teltonika: local(&teltonika), osmand: local(&osmand), mqtt: local(&mqtt) };
+        let ports = Ports::open(&config).await?;
 
         std::fs::create_dir_all(&config.data_dir)
             .map_err(|source| IngestError::Folder { path: config.data_dir.clone(), source })?;
         let (intake, writer) = open(&config, clock, feed_bounds, fixes_out).await?;
 
         let mut tasks = JoinSet::new();
-        if let Some(listener) = teltonika {
-            tasks.spawn(listen::tcp::run(listener, Arc::clone(&intake), shutdown.clone()));
-        }
-        if let Some(listener) = osmand {
-            let token = config.osmand.require_token;
-            tasks.spawn(listen::http::run(listener, token, Arc::clone(&intake), shutdown.clone()));
-        }
-        if let Some(listener) = mqtt {
-            let token = config.mqtt.require_token;
-            tasks.spawn(listen::mqtt::run(listener, token, Arc::clone(&intake), shutdown.clone()));
-        }
+        let addresses = ports.serve(&mut tasks, &config, &intake, &shutdown);
         if let Some(broker) = config.broker {
             tasks.spawn(listen::broker::run(broker, Arc::clone(&intake), shutdown.clone()));
         }
@@ -121,16 +136,84 @@ impl Ingest {
     }
 }
 
-async fn bind(protocol: Protocol, address: Option<SocketAddr>) -> Result<Option<TcpListener>, IngestError> {
+/// Every port there is to listen on, taken before anything runs.
+#[derive(Default)]
+struct Ports {
+    streams: Vec<(Protocol, &'static StreamCodec, TcpListener)>,
+    datagrams: Vec<(Protocol, &'static StreamCodec, UdpSocket)>,
+    any: Option<TcpListener>,
+    osmand: Option<TcpListener>,
+    mqtt: Option<TcpListener>,
+}
+
+impl Ports {
+    async fn open(config: &IngestConfig) -> Result<Self, IngestError> {
+        let mut ports = Self {
+            any: bind(ANY, config.any.listen).await?,
+            osmand: bind(Protocol::Osmand.name(), config.osmand.listen).await?,
+            mqtt: bind(Protocol::MqttJson.name(), config.mqtt.listen).await?,
+            ..Self::default()
+        };
+        for (protocol, at) in config.streams.iter() {
+            let Some(codec) = protocol.stream() else { continue };
+            if let Some(listener) = bind(protocol.name(), at.listen).await? {
+                ports.streams.push((protocol, codec, listener));
+            }
+            if let Some(address) = at.udp {
+                let bound = UdpSocket::bind(address).await;
+                let port = || format!("{protocol}/udp");
+                let socket = bound.map_err(|source| IngestError::Bind { port: port(), address, source })?;
+                ports.datagrams.push((protocol, codec, socket));
+            }
+        }
+        Ok(ports)
+    }
+
+    fn serve(
+        self,
+        tasks: &mut JoinSet<()>,
+        config: &IngestConfig,
+        intake: &Arc<Intake>,
+        stop: &CancellationToken,
+    ) -> Addresses {
+        let mut at = Addresses::default();
+        let both = || (Arc::clone(intake), stop.clone());
+        for (protocol, codec, listener) in self.streams {
+            at.tcp.extend(listener.local_addr().map(|a| (protocol, a)));
+            let (intake, stop) = both();
+            tasks.spawn(listen::stream::run(listener, protocol, codec, intake, stop));
+        }
+        for (protocol, codec, socket) in self.datagrams {
+            at.udp.extend(socket.local_addr().map(|a| (protocol, a)));
+            let (intake, stop) = both();
+            tasks.spawn(listen::udp::run(socket, protocol, codec, intake, stop));
+        }
+        if let Some(listener) = self.any {
+            at.any = listener.local_addr().ok();
+            let (intake, stop) = both();
+            tasks.spawn(listen::stream::run_any(listener, intake, stop));
+        }
+        if let Some(listener) = self.osmand {
+            at.tcp.extend(listener.local_addr().map(|a| (Protocol::Osmand, a)));
+            let (intake, stop) = both();
+            tasks.spawn(listen::http::run(listener, config.osmand.require_token, intake, stop));
+        }
+        if let Some(listener) = self.mqtt {
+            at.tcp.extend(listener.local_addr().map(|a| (Protocol::MqttJson, a)));
+            let (intake, stop) = both();
+            tasks.spawn(listen::mqtt::run(listener, config.mqtt.require_token, intake, stop));
+        }
+        at
+    }
+}
+
+async fn bind(port: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, IngestError> {
     let Some(address) = address else { return Ok(None) };
-    TcpListener::bind(address).await.map(Some).map_err(|source| IngestError::Bind { protocol, address, source })
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).map_err(|source| IngestError::Bind { port: port.to_owned(), address, source })
 }
 
-fn local(listener: &Option<TcpListener>) -> Option<SocketAddr> {
-    listener.as_ref().and_then(|l| l.local_addr().ok())
-}
-
-async fn open(
+pub(crate) async fn open(
     config: &IngestConfig,
     clock: SharedClock,
     feed_bounds: Option<Bounds>,
@@ -174,6 +257,7 @@ async fn open(
         sessions: Arc::new(Sessions::new(config.limits.takeover_secs)),
         limits: config.limits,
         accept_unknown: config.accept_unknown,
+        relays: config.streams.iter().filter(|(_, c)| c.relay).map(|(p, _)| p).collect(),
     };
     Ok((Arc::new(intake), writer))
 }
@@ -228,8 +312,8 @@ impl std::fmt::Debug for IngestHandle {
 impl IngestHandle {
     /// Where it listens.
     #[must_use]
-    pub const fn addresses(&self) -> Addresses {
-        self.addresses
+    pub fn addresses(&self) -> Addresses {
+        self.addresses.clone()
     }
 
     /// The counters as they stand.

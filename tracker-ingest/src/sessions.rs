@@ -106,6 +106,11 @@ impl Claim {
         self.heard.store(now.0, Ordering::Relaxed);
     }
 
+    /// Whether the device has connected anew, or the list of devices does not know it so any more.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.end.is_cancelled()
+    }
+
     /// Ends when the device has connected anew, or the list of devices does not know it so any more.
     pub(crate) async fn replaced(&self) {
         self.end.cancelled().await;

@@ -20,6 +20,7 @@ use simulator::send::{Endpoints, Options, Simulator};
 use simulator::tracker::Split;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::NewDevice;
+use tracker_ingest::codec::Protocol;
 use transit_model::clock::{Clock as _, ScaledClock, SharedClock, SystemClock};
 use transit_model::fix::Fix;
 use transit_model::gtfs;
@@ -124,9 +125,9 @@ async fn open(
         cap: Some(shown.cap(args.vehicles, moment.at)),
         machines: shown.machines.clone(),
         endpoints: Endpoints {
-            teltonika: endpoint(addresses.teltonika),
-            osmand: endpoint(addresses.osmand),
-            mqtt: endpoint(addresses.mqtt),
+            teltonika: endpoint(addresses.of(Protocol::Teltonika)),
+            osmand: endpoint(addresses.of(Protocol::Osmand)),
+            mqtt: endpoint(addresses.of(Protocol::MqttJson)),
         },
         split: Split::default(),
         ..Options::default()
@@ -245,7 +246,7 @@ fn config(args: &Args, shown: &Shown) -> Config {
     config.http.listen = std::net::SocketAddr::from(([0, 0, 0, 0], args.port));
     config.data.dir.clone_from(&args.data);
     config.ingest.data_dir.clone_from(&args.data);
-    config.ingest.teltonika.listen = Some(any_port);
+    config.ingest.streams.entry(Protocol::Teltonika).listen = Some(any_port);
     config.ingest.osmand.listen = Some(any_port);
     config.ingest.mqtt.listen = Some(any_port);
     config

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use tracker_ingest::Addresses;
+use tracker_ingest::codec::Protocol;
 use transit_model::ids::StopIdx;
 use transit_model::time::Zone;
 use transit_model::timetable::Timetable;
@@ -75,9 +76,9 @@ fn text(f: &Facts<'_>, program: &str) -> String {
             "трекери / trackers",
             format!(
                 "Teltonika {}  OsmAnd http://{}  MQTT {}",
-                address(f.addresses.teltonika),
-                address(f.addresses.osmand),
-                address(f.addresses.mqtt)
+                address(f.addresses.of(Protocol::Teltonika)),
+                address(f.addresses.of(Protocol::Osmand)),
+                address(f.addresses.of(Protocol::MqttJson))
             ),
         ),
     ];

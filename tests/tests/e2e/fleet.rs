@@ -9,6 +9,7 @@ use simulator::drive::Cap;
 use simulator::fleet::{Fleet, FleetOptions};
 use simulator::send::{Endpoints, Options, Simulator};
 use tokio_util::sync::CancellationToken;
+use tracker_ingest::codec::Protocol;
 use transit_model::clock::{ScaledClock, SharedClock};
 use transit_model::dispatch::{Phase, VehicleKind};
 use transit_model::ids::{FeedId, TripIdx, VehicleId};
@@ -133,7 +134,11 @@ async fn a_fleet_on_real_sockets_at_sixty_times_the_speed_is_where_it_truly_is()
         secret: [7; 32],
         cap: cap(40),
         machines: city::machines(),
-        endpoints: Endpoints { teltonika: text(at.teltonika), osmand: text(at.osmand), mqtt: text(at.mqtt) },
+        endpoints: Endpoints {
+            teltonika: text(at.of(Protocol::Teltonika)),
+            osmand: text(at.of(Protocol::Osmand)),
+            mqtt: text(at.of(Protocol::MqttJson)),
+        },
         ..Options::default()
     };
     let simulator = Simulator::new(Arc::clone(&t), options, clock.now()).unwrap();

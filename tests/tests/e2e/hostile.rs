@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tracker_ingest::codec::Protocol;
 use tracker_ingest::codec::teltonika::{self, Codec};
 use transit_model::board::RowSource;
 use zupynka_tests::town::Town;
@@ -31,7 +32,7 @@ async fn an_unknown_device_is_a_concern_for_the_dispatcher_and_no_vehicle_on_any
     let town = Town::open("08:05:00", Speaks::Teltonika).await;
     let at = town.city.ingest.addresses();
     let login = teltonika::encode_login(STRANGER).unwrap();
-    assert_eq!(last_words(open(at.teltonika.unwrap(), &login).await).await, [0]);
+    assert_eq!(last_words(open(at.of(Protocol::Teltonika).unwrap(), &login).await).await, [0]);
     let told = |s: &transit_model::dispatch::DispatchState| s.concerns.iter().any(|c| c.kind == "unknown_device");
     let state = town.dispatcher_sees("the stranger", told).await;
     assert!(state.vehicles.is_empty());
@@ -47,8 +48,9 @@ async fn an_unknown_device_is_a_concern_for_the_dispatcher_and_no_vehicle_on_any
 async fn garbage_and_half_a_frame_on_every_port_leave_the_others_alone() {
     let town = Town::open("08:01:00", Speaks::Teltonika).await;
     let at = town.city.ingest.addresses();
-    let mut good = Tracker::connect(Speaks::Teltonika, at).await;
-    let (tcp, http, mqtt) = (at.teltonika.unwrap(), at.osmand.unwrap(), at.mqtt.unwrap());
+    let mut good = Tracker::connect(Speaks::Teltonika, at.clone()).await;
+    let (tcp, http, mqtt) =
+        (at.of(Protocol::Teltonika).unwrap(), at.of(Protocol::Osmand).unwrap(), at.of(Protocol::MqttJson).unwrap());
     let packet = teltonika::encode(Codec::Eight, &[record(town.clock_now(), 0.2, 5.0)]).unwrap();
     let mut halves = vec![
         open(tcp, &teltonika::encode_login(STRANGER).unwrap()[..9]).await,

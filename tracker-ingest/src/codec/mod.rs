@@ -56,6 +56,14 @@ macro_rules! protocols {
                 }
             }
 
+            /// What it is, in a line.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc,)*
+                }
+            }
+
             /// How it is spoken over a stream of bytes; `None` of those that come by HTTP or MQTT.
             #[must_use]
             pub const fn stream(self) -> Option<&'static StreamCodec> {

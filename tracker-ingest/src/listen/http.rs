@@ -176,14 +176,14 @@ struct Timed {
 
 impl Timed {
     fn new(stream: TcpStream, place: OwnedSemaphorePermit, intake: Arc<Intake>) -> Self {
-        intake.metrics.connected(SOURCE, 1);
+        intake.metrics.connected(SOURCE.name(), 1);
         Self { stream, deadline: Box::pin(tokio::time::sleep(PATIENCE)), intake, _place: place }
     }
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        self.intake.metrics.connected(SOURCE, -1);
+        self.intake.metrics.connected(SOURCE.name(), -1);
     }
 }
 

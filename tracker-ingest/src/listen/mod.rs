@@ -2,9 +2,11 @@
 //! part, what becomes of it [`crate::intake`]'s.
 
 pub(crate) mod broker;
+mod conversation;
 pub(crate) mod http;
 pub(crate) mod mqtt;
-pub(crate) mod tcp;
+pub(crate) mod stream;
+pub(crate) mod udp;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,7 +20,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::codec::Protocol;
 use crate::intake::{Intake, Ticket};
 use crate::journal::NotDurable;
 use crate::rejection::Rejection;
@@ -56,7 +57,9 @@ impl From<std::io::Error> for End {
 
 /// Accepts connections until told to stop, each with a task of its own, no more than the limit at once;
 /// then waits for the tasks.
-async fn accept<S, F>(listener: TcpListener, source: Protocol, intake: Arc<Intake>, stop: CancellationToken, serve: S)
+///
+/// `port` is what the listener is called: the name of its protocol, or `any`.
+async fn accept<S, F>(listener: TcpListener, port: &'static str, intake: Arc<Intake>, stop: CancellationToken, serve: S)
 where
     S: Fn(TcpStream, SocketAddr, Arc<Intake>, CancellationToken) -> F,
     F: Future<Output = End> + Send + 'static,
@@ -72,14 +75,14 @@ where
             Ok(accepted) => accepted,
             Err(e) => {
                 // Most often the process has no descriptors left: wait for some to come back.
-                tracing::warn!(protocol = %source, error = %e, "cannot accept a connection");
+                tracing::warn!(port, error = %e, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             intake.refuse(Rejection::ConnectionLimit, Who::Address(from.ip()), || {
-                format!("{source}: {} connections are open", intake.limits.connections)
+                format!("{port}: {} connections are open", intake.limits.connections)
             });
             continue;
         };
@@ -90,13 +93,13 @@ where
         let connection = serve(stream, from, Arc::clone(&intake), stop.clone());
         let (intake, stop) = (Arc::clone(&intake), stop.clone());
         tasks.spawn(async move {
-            intake.metrics.connected(source, 1);
+            intake.metrics.connected(port, 1);
             let end = tokio::select! {
                 end = connection => end,
                 () = last_words(&stop) => End::Stopping,
             };
-            intake.metrics.connected(source, -1);
-            tracing::debug!(protocol = %source, %from, %end, "connection ended");
+            intake.metrics.connected(port, -1);
+            tracing::debug!(port, %from, %end, "connection ended");
             drop(place);
         });
     }

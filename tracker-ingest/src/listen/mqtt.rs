@@ -32,7 +32,7 @@ const MAX_PACKET: usize = mqtt_json::MAX_PAYLOAD + 512;
 
 /// Serves a listener until told to stop.
 pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<Intake>, stop: CancellationToken) {
-    accept(listener, SOURCE, intake, stop, |stream, from, intake, stop| async move {
+    accept(listener, SOURCE.name(), intake, stop, |stream, from, intake, stop| async move {
         let max_packet = intake.limits.login_bytes;
         let mut c = Connection { stream, from, intake, buffer: BytesMut::new(), max_packet };
         match c.login(require_token).await {

@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::teltonika::{self, Codec};
-use tracker_ingest::codec::{Position, Record};
+use tracker_ingest::codec::{Position, Protocol, Record};
 use tracker_ingest::journal::{Journal, JournalOptions};
 use tracker_ingest::{Bounds, Ingest, IngestConfig, IngestError, IngestHandle, NewDevice};
 use transit_model::clock::ManualClock;
@@ -51,7 +51,7 @@ impl Lock {
 pub(crate) fn config(data_dir: PathBuf) -> IngestConfig {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let mut config = IngestConfig { feed: "test".into(), data_dir, ..IngestConfig::default() };
-    config.teltonika.listen = Some(any);
+    config.streams.entry(Protocol::Teltonika).listen = Some(any);
     config.osmand.listen = Some(any);
     config.mqtt.listen = Some(any);
     config
@@ -154,14 +154,14 @@ impl City {
 
     /// A Teltonika connection that was let in.
     pub(crate) async fn teltonika(&self, imei: &str) -> TcpStream {
-        let mut s = connect(self.handle.addresses().teltonika).await;
+        let mut s = connect(self.handle.addresses().of(Protocol::Teltonika)).await;
         s.write_all(&teltonika::encode_login(imei).unwrap()).await.unwrap();
         assert_eq!(within(s.read_u8()).await.unwrap(), 1);
         s
     }
 
     pub(crate) async fn mqtt(&self, user: &str, password: &str) -> Mqtt {
-        let stream = connect(self.handle.addresses().mqtt).await;
+        let stream = connect(self.handle.addresses().of(Protocol::MqttJson)).await;
         let mut m = Mqtt { stream, buffer: BytesMut::new(), welcomed: false };
         let mut c = Connect::new("client");
         c.set_login(user, password);

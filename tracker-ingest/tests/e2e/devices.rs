@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracker_ingest::NewDevice;
-use tracker_ingest::codec::{DeviceKey, mqtt_json, teltonika};
+use tracker_ingest::codec::{DeviceKey, Protocol, mqtt_json, teltonika};
 use tracker_ingest::registry::TokenHash;
 use transit_model::dispatch::VehicleKind;
 use transit_model::ids::FeedId;
@@ -11,7 +11,7 @@ use transit_model::ids::FeedId;
 use crate::city::{City, IMEI, STRANGER, TOKEN, connect, packet, record, to_end};
 
 async fn turned_away(city: &City, imei: &str) -> bool {
-    let mut s = connect(city.handle.addresses().teltonika).await;
+    let mut s = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     s.write_all(&teltonika::encode_login(imei).unwrap()).await.unwrap();
     to_end(&mut s).await == [0]
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracker_ingest::codec::teltonika;
+use tracker_ingest::codec::{Protocol, teltonika};
 use tracker_ingest::{Ingest, NewDevice};
 use transit_model::clock::ManualClock;
 use transit_model::time::UnixMs;
@@ -39,7 +39,7 @@ async fn child() {
     let handle = Ingest::start(config, clock, None, out, CancellationToken::new()).await.unwrap();
     let devices = (0..TRACKERS).map(|t| NewDevice::transit(imei(t), format!("bus-{t}"))).collect();
     handle.desk().add(devices).await.unwrap();
-    println!("listening {}", handle.addresses().teltonika.unwrap());
+    println!("listening {}", handle.addresses().of(Protocol::Teltonika).unwrap());
     while fixes.recv().await.is_some() {}
 }
 

@@ -7,3 +7,4 @@ mod city;
 mod devices;
 mod kill;
 mod sockets;
+mod streams;

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracker_ingest::codec::teltonika::{self, Codec};
-use tracker_ingest::codec::{DeviceKey, mqtt_json, osmand};
+use tracker_ingest::codec::{DeviceKey, Protocol, mqtt_json, osmand};
 use tracker_ingest::{IngestEvent, NewDevice, Rejection};
 use transit_model::fix::Source;
 use transit_model::ids::FeedId;
@@ -98,7 +98,7 @@ async fn a_record_sent_twice_is_stored_once_and_acknowledged_twice() {
 #[tokio::test]
 async fn an_unknown_device_goes_to_quarantine_and_can_be_let_out() {
     let mut city = City::open().await;
-    let mut s = connect(city.handle.addresses().teltonika).await;
+    let mut s = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     s.write_all(&teltonika::encode_login(STRANGER).unwrap()).await.unwrap();
     assert_eq!(to_end(&mut s).await, [0]);
     let desk = city.handle.desk();
@@ -133,11 +133,11 @@ async fn garbage_ends_its_own_connection_and_nothing_else() {
     let mut city = City::open().await;
     let mut good = city.teltonika(IMEI).await;
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0, 0, 1, 2, 3], &[0, 5, b'a', b' '], &[0x16, 3, 1]] {
-        let mut s = connect(city.handle.addresses().teltonika).await;
+        let mut s = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
         s.write_all(garbage).await.unwrap();
         assert!(to_end(&mut s).await.is_empty());
     }
-    let mut flood = connect(city.handle.addresses().teltonika).await;
+    let mut flood = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     // The server may have hung up before all of it is written.
     drop(flood.write_all(&[0xFF; 20_000]).await);
     assert!(to_end(&mut flood).await.is_empty());
@@ -152,7 +152,7 @@ async fn garbage_ends_its_own_connection_and_nothing_else() {
 #[tokio::test]
 async fn half_a_frame_and_silence_costs_a_second_and_no_more() {
     let city = City::open_with(|c| c.limits.login_secs = 1).await;
-    let mut s = connect(city.handle.addresses().teltonika).await;
+    let mut s = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     s.write_all(&[0, 15, b'3']).await.unwrap();
     assert!(to_end(&mut s).await.is_empty());
     assert_eq!(city.handle.counters().refused.get("no_login"), Some(&1));
@@ -187,7 +187,7 @@ async fn a_live_session_is_not_taken_over_from_another_address() {
     let mut city = City::open().await;
     let mut events = city.handle.events();
     let mut s = city.teltonika(IMEI).await;
-    let mut thief = connect_from([127, 0, 0, 2], city.handle.addresses().teltonika).await;
+    let mut thief = connect_from([127, 0, 0, 2], city.handle.addresses().of(Protocol::Teltonika)).await;
     thief.write_all(&teltonika::encode_login(IMEI).unwrap()).await.unwrap();
     assert_eq!(to_end(&mut thief).await, [0]);
     let event = events.recv().await.unwrap();
@@ -199,7 +199,7 @@ async fn a_live_session_is_not_taken_over_from_another_address() {
 
     // Silent for a minute, it is taken for dead, and gives way.
     city.clock.advance(std::time::Duration::from_secs(61));
-    let mut later = connect_from([127, 0, 0, 2], city.handle.addresses().teltonika).await;
+    let mut later = connect_from([127, 0, 0, 2], city.handle.addresses().of(Protocol::Teltonika)).await;
     later.write_all(&teltonika::encode_login(IMEI).unwrap()).await.unwrap();
     assert_eq!(later.read_u8().await.unwrap(), 1);
     assert!(to_end(&mut s).await.is_empty(), "the old one is ended");
@@ -210,14 +210,14 @@ async fn a_live_session_is_not_taken_over_from_another_address() {
 async fn there_is_a_limit_to_connections() {
     let city = City::open_with(|c| c.limits.connections = 1).await;
     let _first = city.teltonika(IMEI).await;
-    let mut second = connect(city.handle.addresses().teltonika).await;
+    let mut second = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     assert!(to_end(&mut second).await.is_empty());
     assert_eq!(city.handle.counters().refused.get("connection_limit"), Some(&1));
     city.close().await;
 }
 
 async fn http(city: &City, from: [u8; 4], request: &str) -> String {
-    let mut s = connect_from(from, city.handle.addresses().osmand).await;
+    let mut s = connect_from(from, city.handle.addresses().of(Protocol::Osmand)).await;
     s.write_all(request.as_bytes()).await.unwrap();
     String::from_utf8(to_end(&mut s).await).unwrap()
 }
@@ -357,7 +357,7 @@ async fn mqtt_lets_nobody_in_without_a_token() {
 #[tokio::test]
 async fn mqtt_5_and_qos_2_are_refused_by_name() {
     let city = City::open().await;
-    let mut s = connect(city.handle.addresses().mqtt).await;
+    let mut s = connect(city.handle.addresses().of(Protocol::MqttJson)).await;
     // CONNECT, MQTT level 5, clean start, keep-alive 60, no properties, client id `a`.
     s.write_all(&[0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'a']).await.unwrap();
     assert_eq!(to_end(&mut s).await, [0x20, 2, 0, 1]);
@@ -405,7 +405,7 @@ async fn a_restart_remembers_devices_fixes_quarantine_and_order() {
     s.write_all(&packet(&[record(10, 48.850)])).await.unwrap();
     assert_eq!(s.read_u32().await.unwrap(), 1);
     city.fix().await;
-    let mut stranger = connect(city.handle.addresses().teltonika).await;
+    let mut stranger = connect(city.handle.addresses().of(Protocol::Teltonika)).await;
     stranger.write_all(&teltonika::encode_login(STRANGER).unwrap()).await.unwrap();
     assert_eq!(to_end(&mut stranger).await, [0]);
     let mut city = city.restart().await;
@@ -425,7 +425,7 @@ async fn a_restart_remembers_devices_fixes_quarantine_and_order() {
 #[tokio::test]
 async fn a_port_in_use_and_a_folder_that_cannot_be_are_named() {
     let city = City::open().await;
-    let used = city.handle.addresses().mqtt.unwrap();
+    let used = city.handle.addresses().of(Protocol::MqttJson).unwrap();
     let e = city.another(|c| c.mqtt.listen = Some(used)).await.unwrap_err().to_string();
     assert!(e.contains("mqtt-json") && e.contains(&used.to_string()), "{e}");
     let e = city.another(|c| c.data_dir = "/proc/no-such".into()).await.unwrap_err().to_string();
