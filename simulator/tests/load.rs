@@ -117,13 +117,13 @@ async fn a_server_that_breaks_off_is_counted_and_asked_again() {
 async fn the_real_listeners_store_what_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = IngestConfig { data_dir: folder.path().to_owned(), ..IngestConfig::default() };
-    config.teltonika.listen = Some("127.0.0.1:0".parse().unwrap());
+    config.streams.entry(Protocol::Teltonika).listen = Some("127.0.0.1:0".parse().unwrap());
     let (fixes_out, mut fixes) = mpsc::channel(10_000);
     let stop = CancellationToken::new();
     let ingest = Ingest::start(config, Arc::new(SystemClock), None, fixes_out, stop.clone()).await.unwrap();
     let new = |n| NewDevice::transit(device(n).expose(), vehicle_id(n).as_str());
     ingest.desk().add((0..30).map(new).collect()).await.unwrap();
-    let server = ingest.addresses().teltonika.unwrap();
+    let server = ingest.addresses().of(Protocol::Teltonika).unwrap();
     let plan = Plan::new(30, 300.0, 30, Some(4)).unwrap();
     let report = run(Load { patience: Duration::from_secs(60), ..load(server, plan) }).await;
     assert_eq!((report.due, report.acknowledged), (120, 120));

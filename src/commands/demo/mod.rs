@@ -211,7 +211,7 @@ impl Shown {
 
     fn fleet(&self, vehicles: u32, at: UnixMs) -> Fleet {
         let cap = Some(self.cap(vehicles, at));
-        let options = FleetOptions { seed: SEED, cap, machines: self.machines.clone(), split: Split::default() };
+        let options = FleetOptions { seed: SEED, cap, machines: self.machines.clone(), ..FleetOptions::default() };
         Fleet::new(Arc::clone(&self.timetable), options)
     }
 
