@@ -6,7 +6,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, Poisson, StandardNormal};
 
 /// What a draw is for. The numbers are part of what a seed means: never reuse or renumber one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,8 +22,6 @@ pub(crate) enum Topic {
     Day = 4,
     /// What all vehicles on a link meet in the same minutes.
     Minutes = 5,
-    /// How long a stop takes, always.
-    Stop = 6,
     /// A vehicle's pace for a day.
     Driver = 7,
     /// All that happens to one trip on one day.
@@ -36,6 +34,14 @@ pub(crate) enum Topic {
     Machine = 11,
     /// The waits of a sender before it tries again.
     Backoff = 12,
+    /// What a whole neighbourhood meets in the same half hour.
+    Area = 13,
+    /// How many passengers a stop has.
+    Demand = 14,
+    /// What goes wrong on a day.
+    Mishap = 15,
+    /// The day of a reserve vehicle.
+    Reserve = 16,
 }
 
 /// A generator for one thing: the topic and two words name it.
@@ -51,6 +57,11 @@ pub(crate) fn chance(seed: u64, topic: Topic, a: u64, b: u64) -> ChaCha8Rng {
 /// One draw from the normal distribution of mean 0 and deviation 1.
 pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(rng)
+}
+
+/// How often something happened that happens so often on average, independently each time.
+pub(crate) fn count(rng: &mut ChaCha8Rng, mean: f64) -> f64 {
+    Poisson::new(mean.min(1e6)).map_or(0.0, |p| p.sample(rng))
 }
 
 /// One number of 0..1.

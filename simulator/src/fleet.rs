@@ -54,8 +54,13 @@ impl Fleet {
     #[must_use]
     pub fn plan(&self, date: ServiceDate) -> Plan {
         let o = &self.options;
-        let options = drive::Options { cap: o.cap, disturbances: Arc::clone(&o.disturbances), mishaps: o.mishaps };
-        Plan::new(&self.timetable, o.seed, date, &options).with_machines(&o.machines)
+        Plan::new(&self.timetable, o.seed, date, &self.drive_options()).with_machines(&o.machines)
+    }
+
+    fn drive_options(&self) -> drive::Options {
+        let o = &self.options;
+        let disturbances = Arc::clone(&o.disturbances);
+        drive::Options { cap: o.cap, disturbances, mishaps: o.mishaps, ..drive::Options::default() }
     }
 
     /// The tracker of a vehicle.
@@ -68,9 +73,10 @@ impl Fleet {
     #[must_use]
     pub fn trackers(&self, from: ServiceDate, days: i32) -> Vec<Tracker> {
         let transit = Roster::fleet(&self.timetable, from, days, self.options.cap);
+        let reserves = Roster::reserves(&self.timetable, from, days, &self.drive_options());
         let machines = self.options.machines.iter().map(|m| (VehicleId::from(m.id), VehicleKind::Machinery));
         let kinds: BTreeMap<VehicleId, VehicleKind> =
-            transit.into_iter().map(|v| (v, VehicleKind::Transit)).chain(machines).collect();
+            transit.into_iter().chain(reserves).map(|v| (v, VehicleKind::Transit)).chain(machines).collect();
         kinds.iter().map(|(v, kind)| self.tracker(v, *kind)).collect()
     }
 

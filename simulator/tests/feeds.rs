@@ -50,6 +50,6 @@ fn real_feeds_are_driven_without_a_jump() {
         let name = path.display();
         println!("{name}: {day}, {} vehicles, delays p5 {} p50 {} p95 {}", plan.vehicles.len(), at(5), at(50), at(95));
         // Feeds with tight timetables run late, as they would; none runs away.
-        assert!(at(5) > -600 && at(50) < 420 && at(95) < 2400, "{name}: delays {} {} {}", at(5), at(50), at(95));
+        assert!(at(5) > -600 && at(50) < 420 && at(95) < 3000, "{name}: delays {} {} {}", at(5), at(50), at(95));
     }
 }

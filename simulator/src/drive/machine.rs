@@ -20,7 +20,7 @@ const BREAK: (f64, f64) = (900.0, 2400.0);
 const PIECE: f32 = 120.0;
 
 /// The machine's day; no legs on a day it does not work.
-pub(crate) fn drive(tt: &Arc<Timetable>, seed: u64, date: ServiceDate, machine: &Machine) -> VehicleDay {
+pub(super) fn drive(tt: &Arc<Timetable>, seed: u64, date: ServiceDate, machine: &Machine) -> VehicleDay {
     let mut rng = chance(seed, Topic::Machine, word(machine.id), word_of(date));
     let line = Arc::new(Polyline::new(machine.round.iter().map(|(lat, lon)| tt.plane.xy(*lat, *lon))));
     let (from, to) = (tt.zone.at(date, machine.shift.0), tt.zone.at(date, machine.shift.1));

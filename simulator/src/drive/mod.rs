@@ -4,18 +4,26 @@
 //! answer, so a simulator that starts again in the middle of a day finds every vehicle where it
 //! truly is, and the truth can be written down without being watched.
 
+mod day;
+mod demand;
 mod disturbance;
+mod effect;
 mod machine;
+mod mishap;
 mod roster;
 mod run;
+mod runner;
 mod traffic;
 mod vehicle;
+mod way;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use disturbance::{
     Around, Between, Disturbance, FirstTrip, NearStop, Place, RoutePlace, Senseless, StopRef, TripRef, VehicleRef,
 };
+pub use effect::{Happened, Unmet};
 pub use roster::{Cap, Duty, Roster};
 pub use vehicle::{TrueState, TrueStop, VehicleDay, Walk};
 
@@ -23,14 +31,11 @@ use transit_model::ids::VehicleId;
 use transit_model::time::ServiceDate;
 use transit_model::timetable::Timetable;
 
-use crate::chance::{Topic, chance, normal, word};
 use crate::city::Machine;
-use run::Driver;
-use traffic::Traffic;
 pub(crate) use traffic::word_of;
 
 /// What a city is driven with, beside its timetable and the seed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How many vehicles at most; all of the timetable's where none is given.
     pub cap: Option<Cap>,
@@ -38,6 +43,15 @@ pub struct Options {
     pub disturbances: Arc<[Disturbance]>,
     /// How much happens by chance besides.
     pub mishaps: Mishaps,
+    /// The longer the gap before a vehicle, the more passengers it finds: what makes vehicles bunch.
+    /// Without it each finds the planned number.
+    pub gaps_matter: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cap: None, disturbances: Arc::default(), mishaps: Mishaps::default(), gaps_matter: true }
+    }
 }
 
 /// How often things go wrong by chance, as a factor on what is usual: 0 = never, 1 = as in an
@@ -65,13 +79,14 @@ pub struct Plan {
     pub date: ServiceDate,
     /// The vehicles, by number; machines last.
     pub vehicles: Vec<Arc<VehicleDay>>,
+    /// What happened to them.
+    pub happened: Vec<Happened>,
+    /// What was asked for and could not happen, and why.
+    pub unmet: Vec<(Disturbance, Unmet)>,
     /// The timetable they run by.
     pub timetable: Arc<Timetable>,
     seed: u64,
 }
-
-/// Spread of pace between drivers.
-const PACE: f64 = 0.03;
 
 impl Plan {
     /// Drives a service day on which nothing goes wrong. Same timetable, seed, day and cap: same bytes.
@@ -84,21 +99,10 @@ impl Plan {
     /// Drives a service day. Same timetable, seed, day and options: same bytes.
     #[must_use]
     pub fn new(timetable: &Arc<Timetable>, seed: u64, date: ServiceDate, options: &Options) -> Self {
-        let cap = options.cap;
-        let traffic = Traffic::of(seed, date);
-        let day_start = timetable.zone.day_start(date);
-        let mut vehicles: Vec<Arc<VehicleDay>> = Roster::for_day(timetable, date, cap)
-            .duties
-            .iter()
-            .filter_map(|duty| {
-                let mut rng = chance(seed, Topic::Driver, word(duty.vehicle.as_str()), word_of(date));
-                let pace = (PACE * normal(&mut rng)).exp();
-                let driver = Driver { tt: timetable, traffic: &traffic, day_start, pace };
-                VehicleDay::drive(timetable, &driver, seed, date, duty).map(Arc::new)
-            })
-            .collect();
+        let day::Driven { vehicles, happened, unmet } = day::drive(timetable, seed, date, options);
+        let mut vehicles: Vec<Arc<VehicleDay>> = vehicles.into_iter().map(Arc::new).collect();
         vehicles.sort_by(|a, b| a.vehicle.cmp(&b.vehicle));
-        Self { date, vehicles, timetable: Arc::clone(timetable), seed }
+        Self { date, vehicles, happened, unmet, timetable: Arc::clone(timetable), seed }
     }
 
     /// The same with machines.
@@ -121,4 +125,16 @@ impl Plan {
     pub const fn seed(&self) -> u64 {
         self.seed
     }
+}
+
+/// The vehicles that stand by on a day to take over from broken ones, in the order they are sent:
+/// one for every twenty on the road and one for every breakdown that is asked for. Whoever stands by
+/// today is free tomorrow, for the one before may be out past midnight.
+#[must_use]
+pub fn reserves(date: ServiceDate, vehicles: usize, options: &Options) -> VecDeque<VehicleId> {
+    let replaced = |d: &&Disturbance| matches!(d, Disturbance::Breakdown { replaced_after_s: Some(_), .. });
+    let asked = options.disturbances.iter().filter(|d| d.happens_on(date)).filter(replaced).count();
+    let drawn = if options.mishaps.0 > 0.0 { vehicles.div_ceil(20) } else { 0 };
+    let parity = usize::from(date.days().rem_euclid(2) == 1);
+    (0..asked + drawn).map(|n| VehicleId::from(format!("R{:02}", 2 * n + 1 + parity))).collect()
 }

@@ -7,6 +7,8 @@ use transit_model::plane::Xy;
 use transit_model::time::{ServiceDate, ServiceTime};
 use transit_model::timetable::Timetable;
 
+use super::{Options, reserves};
+
 /// How many vehicles to drive, and which ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cap {
@@ -85,6 +87,16 @@ impl Roster {
         vehicles.sort();
         vehicles.dedup();
         vehicles
+    }
+
+    /// Every vehicle that stands by on one of the days to take over from a broken one.
+    #[must_use]
+    pub fn reserves(tt: &Timetable, from: ServiceDate, days: i32, options: &Options) -> Vec<VehicleId> {
+        let of_day = |date| reserves(date, Self::for_day(tt, date, options.cap).duties.len(), options);
+        let mut all: Vec<VehicleId> = (0..days).flat_map(|n| of_day(from.plus_days(n))).collect();
+        all.sort();
+        all.dedup();
+        all
     }
 }
 

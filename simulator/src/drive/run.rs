@@ -1,118 +1,152 @@
-//! One trip of one day, driven: when the vehicle is where, and when it was at each stop.
+//! One ride from stop to stop: what the timetable leaves for it, how long it takes today, and how
+//! the vehicle moves meanwhile.
+
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
-use transit_model::ids::{StopIdx, StopPos, TripIdx};
-use transit_model::time::{ServiceTime, UnixMs};
+use rustc_hash::FxHashMap;
+use transit_model::ids::{LinkIdx, StopPos, TripIdx};
+use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
 use transit_model::timetable::{CallTimes, Mode, Timetable};
 
+use super::demand::Demand;
+use super::effect::Detour;
 use super::traffic::Traffic;
 use crate::chance::{between, normal, unit};
 
 /// A moment of a vehicle's motion. Between two knots it moves evenly.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Knot {
+pub(super) struct Knot {
     /// When.
-    pub(crate) at: UnixMs,
+    pub(super) at: UnixMs,
     /// Metres along the leg's line; never decreasing.
-    pub(crate) along: f32,
+    pub(super) along: f32,
 }
 
-/// When a vehicle was at a stop.
+/// When a vehicle was at a stop it served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TrueCall {
-    /// It stopped; at the first stop of a trip when it was ready there.
-    pub(crate) arrival: UnixMs,
-    /// It left; at the last stop the same as the arrival.
-    pub(crate) departure: UnixMs,
-}
-
-/// A driven trip.
-pub(crate) struct Driven {
-    pub(crate) knots: Vec<Knot>,
-    pub(crate) calls: Vec<TrueCall>,
+pub(super) struct TrueCall {
+    /// Which call of the trip.
+    pub(super) call: StopPos,
+    /// It stopped; unknown where the vehicle began its trip.
+    pub(super) arrival: Option<UnixMs>,
+    /// It left; unknown where it ended its trip.
+    pub(super) departure: Option<UnixMs>,
 }
 
 /// What the timetable leaves for a link and the stop after it.
 #[derive(Clone, Copy, Debug)]
-struct Allowed {
+pub(super) struct Allowed {
     /// For the ride, seconds.
-    ride: f64,
+    pub(super) ride: f64,
     /// How much of the usual dwell has room in it, 0..=1.
-    doors: f64,
+    pub(super) doors: f64,
 }
 
 /// Spread of one vehicle's ride over one link (deviation of the logarithm).
-const OWN: f64 = 0.09;
-/// The spread of a dwell.
-const DWELL: f64 = 0.45;
-/// How often nobody gets on or off.
-const NOBODY: f64 = 0.08;
+const OWN: f64 = 0.15;
+/// Spread of that spread: most rides are ordinary, a few are not.
+const OWN_WILD: f64 = 0.45;
 /// How far from a stop a vehicle is slow, metres.
 const SLOW: f64 = 40.0;
 /// Stops whose times lie closer than this are timed together: feeds round to minutes, seconds.
 const ANCHOR: i32 = 100;
 /// Doors take at most so much of what a timetable allows.
 const DOORS_MOST: f64 = 0.4;
+/// How much faster a driver is who is five minutes late or more…
+const HURRY: f64 = 0.06;
+/// …and one who is twenty minutes late, besides.
+const HURRY_MORE: f64 = 0.16;
 
-/// Who drives, and on what day.
-pub(crate) struct Driver<'a> {
-    pub(crate) tt: &'a Timetable,
-    pub(crate) traffic: &'a Traffic,
+/// All that the vehicles of one day share.
+pub(super) struct Scene<'a> {
+    pub(super) tt: &'a Arc<Timetable>,
+    pub(super) seed: u64,
+    pub(super) date: ServiceDate,
     /// The service day's clock start.
-    pub(crate) day_start: UnixMs,
-    /// The driver's pace: a factor on every ride.
-    pub(crate) pace: f64,
+    pub(super) day_start: UnixMs,
+    pub(super) traffic: Traffic,
+    pub(super) demand: Demand,
+    /// Closed streets, each with the number of what happened.
+    pub(super) detours: Vec<(usize, Detour)>,
+    /// Trips that leave before their time: by how much, with the number of what happened.
+    pub(super) early: FxHashMap<TripIdx, (usize, f64)>,
 }
 
-impl Driver<'_> {
-    /// Drives a trip. The vehicle cannot leave before `ready`.
-    pub(crate) fn drive(&self, trip: TripIdx, ready: UnixMs, rng: &mut ChaCha8Rng) -> Driven {
-        let pattern = self.tt.pattern_of(trip);
-        let times: Vec<CallTimes> = self.tt.times(trip).collect();
-        let allowed = self.allowed(trip, &times);
-        let mode = self.tt.route_of(trip).mode;
-        let (vmax, exposed) = (top_speed(mode), exposure(mode));
-        let mut driven = Driven { knots: Vec::new(), calls: Vec::new() };
-        let planned = times.first().map(|c| self.seconds(c.departure)).unwrap_or_default();
-        // Most leave within half a minute, a few are held up longer; nobody leaves before time.
-        let held = if unit(rng) < 0.04 { between(rng, 60.0, 240.0) } else { 0.0 };
-        let late = (12.0 * (0.9 * normal(rng)).exp()).min(90.0) + held;
-        let mut now = (planned + late).max(self.since_start(ready));
-        let mut along = pattern.calls.first().map_or(0.0, |c| c.along);
-        driven.mark(self.at(now), along);
-        driven.calls.push(TrueCall { arrival: ready.min(self.at(now)), departure: self.at(now) });
-        let stops = pattern.calls.iter().skip(1).zip(times.iter().skip(1)).zip(allowed).zip(&pattern.links);
-        let last = pattern.calls.len().saturating_sub(1);
-        for (n, (((call, planned), allowed), link)) in (1..).zip(stops) {
-            let key = self.tt.links.at(*link).key;
-            let clock = service_time(now);
-            let lateness = now - self.seconds(planned.departure) + allowed.ride;
-            // Whoever is late hurries, whoever is very late more.
-            let hurry = 1.0 - 0.1 * (lateness / 300.0).clamp(0.0, 1.0) - 0.1 * (lateness / 600.0 - 0.5).clamp(0.0, 1.0);
-            let own = (OWN * normal(rng)).exp();
-            let streets = self.traffic.usual(key, clock) * self.traffic.today(key, clock) * own;
-            let slow = streets.powf(exposed) * self.pace * hurry;
-            let lights = self.traffic.lights(key).filter(|_| exposed > 0.5);
-            let metres = f64::from(call.along - along).max(0.0);
-            let moving = (allowed.ride - lights.map_or(0.0, |l| l.mean())).max(allowed.ride * 0.5) * slow;
-            let near = SLOW.min(metres / 4.0);
-            // The ends of a link are run at half speed: as if it were so much longer.
-            let moving = moving.max((metres + 2.0 * near) / vmax).max(1.0);
-            let pause = lights.filter(|l| unit(rng) < l.red).map(|l| (l.share, between(rng, 2.0, l.cycle)));
-            now = self.ride(&mut driven, now, along, metres, near, moving, pause);
-            along = call.along;
-            let arrival = now;
-            if n < last {
-                now += self.stand(call.stop, planned, arrival, allowed.doors, rng);
-                driven.mark(self.at(now), along);
-            }
-            driven.calls.push(TrueCall { arrival: self.at(arrival), departure: self.at(now) });
-        }
-        driven
+/// One ride over one link.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Ride {
+    /// How long it moves, seconds.
+    pub(super) moving: f64,
+    /// Where it waits at lights, metres from the start, and how long.
+    pub(super) pause: Option<(f64, f64)>,
+    /// Metres.
+    pub(super) metres: f64,
+}
+
+/// Who rides over what.
+pub(super) struct Rides {
+    pub(super) link: LinkIdx,
+    pub(super) metres: f64,
+    pub(super) allowed: Allowed,
+    pub(super) mode: Mode,
+    /// Seconds of the service day.
+    pub(super) at: f64,
+    /// How late it leaves, seconds.
+    pub(super) late: f64,
+    /// The driver's pace: a factor on every ride.
+    pub(super) pace: f64,
+}
+
+impl Ride {
+    /// Seconds from stop to stop.
+    pub(super) fn takes(&self) -> f64 {
+        self.moving + self.pause.map_or(0.0, |(_, wait)| wait)
+    }
+
+    /// How far the vehicle is slow at either end, metres.
+    fn near(metres: f64) -> f64 {
+        SLOW.min(metres / 4.0)
+    }
+
+    /// Places along the link and when it is there: slow away from the stop, even, slow up to the
+    /// next, once at the lights maybe.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (f64, f64)> {
+        let near = Self::near(self.metres);
+        // The ends of a link are run at half speed: as if it were so much longer.
+        let pace = self.moving / (self.metres + 2.0 * near).max(0.001);
+        let wait = self.pause.map_or(0.0, |(_, wait)| wait);
+        let at_lights = self.pause.map(|(at, wait)| {
+            let then = (at + near) * pace;
+            [(at, then), (at, then + wait)]
+        });
+        let last = [(self.metres - near, self.metres.mul_add(pace, wait)), (self.metres, self.takes())];
+        [(near, 2.0 * near * pace)].into_iter().chain(at_lights.into_iter().flatten()).chain(last)
+    }
+}
+
+impl Scene<'_> {
+    /// Rides a link.
+    pub(super) fn ride(&self, r: &Rides, rng: &mut ChaCha8Rng) -> Ride {
+        let exposed = exposure(r.mode);
+        let late = (r.late / 300.0).clamp(0.0, 1.0);
+        let hurry = 1.0 - HURRY * late - HURRY_MORE * ((r.late - 300.0) / 900.0).clamp(0.0, 1.0);
+        let own = (OWN * (OWN_WILD * normal(rng)).exp() * normal(rng)).exp();
+        let streets = self.traffic.slowness(self.tt, r.link, r.at) * own;
+        let slow = streets.powf(exposed) * r.pace * hurry;
+        let lights = self.traffic.lights(self.tt.links.at(r.link).key).filter(|_| exposed > 0.5);
+        let moving = (r.allowed.ride - lights.map_or(0.0, |l| l.mean())).max(r.allowed.ride * 0.5) * slow;
+        let near = Ride::near(r.metres);
+        let moving = moving.max((r.metres + 2.0 * near) / top_speed(r.mode)).max(1.0);
+        let pause = lights.filter(|l| unit(rng) < l.red).map(|l| {
+            let at = (r.metres * l.share).clamp(near, (r.metres - near).max(near));
+            (at, between(rng, 2.0, l.cycle))
+        });
+        Ride { moving, pause, metres: r.metres }
     }
 
     /// What the timetable leaves for each link and the stop after it, minute rounding taken out.
-    fn allowed(&self, trip: TripIdx, times: &[CallTimes]) -> Vec<Allowed> {
+    pub(super) fn allowed(&self, trip: TripIdx, times: &[CallTimes]) -> Vec<Allowed> {
         let pattern = self.tt.pattern_of(trip);
         let mut allowed = Vec::with_capacity(times.len());
         let mut from = 0;
@@ -132,7 +166,8 @@ impl Driver<'_> {
             // Where the timetable lets a vehicle stand at the end, that is not part of the ride.
             let stands = (end.departure - end.arrival).0 > 0 || to + 1 == times.len();
             let stops = calls.get(1..calls.len().saturating_sub(usize::from(stands)).max(1)).unwrap_or_default();
-            let doors: f64 = stops.iter().map(|c| self.traffic.dwell(c.stop, start.departure)).sum();
+            let rush = self.traffic.rush(f64::from(start.departure.0));
+            let doors: f64 = stops.iter().map(|c| self.demand.mean_dwell(c.stop, rush)).sum();
             let whole = f64::from((end.arrival - start.departure).0.max(1));
             let doors_take = doors.min(whole * DOORS_MOST);
             let doors_factor = if doors > 0.0 { doors_take / doors } else { 1.0 };
@@ -147,88 +182,33 @@ impl Driver<'_> {
         allowed
     }
 
-    /// Rides one link: slow away from the stop, even, slow up to the next, once at the lights maybe.
-    /// Gives the time of arrival.
-    #[expect(clippy::too_many_arguments, reason = "a ride is just that: from where, how far, how long")]
-    fn ride(
-        &self,
-        driven: &mut Driven,
-        start: f64,
-        along: f32,
-        metres: f64,
-        near: f64,
-        moving: f64,
-        pause: Option<(f64, f64)>,
-    ) -> f64 {
-        let pace = moving / (metres + 2.0 * near).max(0.001);
-        let mut marks = vec![(near, 2.0 * near * pace), (metres - near, metres * pace)];
-        if let Some((share, wait)) = pause {
-            let at = (metres * share).clamp(near, metres - near);
-            let then = (at + near) * pace;
-            marks.insert(1, (at, then));
-            marks.insert(2, (at, then + wait));
-            if let Some(end) = marks.last_mut() {
-                end.1 += wait;
-            }
-        }
-        let wait = pause.map_or(0.0, |(_, wait)| wait);
-        marks.push((metres, moving + wait));
-        for (at, seconds) in marks {
-            #[expect(clippy::cast_possible_truncation, reason = "metres of one link")]
-            driven.mark(self.at(start + seconds), along + at as f32);
-        }
-        start + moving + wait
-    }
-
-    /// How long the vehicle stands at a stop, seconds; `quick` is how much of the usual time the
-    /// timetable leaves for doors.
-    fn stand(&self, stop: StopIdx, planned: &CallTimes, now: f64, quick: f64, rng: &mut ChaCha8Rng) -> f64 {
-        let empty = unit(rng) < NOBODY;
-        let usual = self.traffic.dwell(stop, service_time(now)) * quick;
-        let doors = (usual * (DWELL * normal(rng) - DWELL * DWELL / 2.0).exp()).clamp(3.0, 120.0);
-        let doors = if empty { 0.0 } else { doors };
-        // Drivers who are more than a minute early wait at a stop that has a time, most of them.
-        let early = self.seconds(planned.departure) - now;
-        let waits = planned.timepoint && early > 60.0 && unit(rng) < 0.75;
-        if waits { doors.max(early - between(rng, 0.0, 50.0)) } else { doors }
-    }
-
-    fn seconds(&self, t: ServiceTime) -> f64 {
-        f64::from(t.0)
-    }
-
-    fn since_start(&self, t: UnixMs) -> f64 {
+    /// A moment as seconds of the service day.
+    pub(super) fn since_start(&self, t: UnixMs) -> f64 {
         UnixMs(t.0 - self.day_start.0).secs_f64()
     }
 
-    fn at(&self, seconds: f64) -> UnixMs {
+    /// The moment of so many seconds of the service day.
+    pub(super) fn at(&self, seconds: f64) -> UnixMs {
         UnixMs(self.day_start.0 + UnixMs::from_secs_f64(seconds).0)
     }
 }
 
-impl Driven {
-    /// Adds a knot after the last one; two at one moment would be a jump.
-    fn mark(&mut self, at: UnixMs, along: f32) {
-        let knot = match self.knots.last() {
-            Some(last) => Knot { at: at.max(UnixMs(last.at.0 + 1)), along: along.max(last.along) },
-            None => Knot { at, along },
-        };
-        self.knots.push(knot);
-    }
+/// Adds a knot after the last one; two at one moment would be a jump.
+pub(super) fn mark(knots: &mut Vec<Knot>, at: UnixMs, along: f32) {
+    let knot = match knots.last() {
+        Some(last) => Knot { at: at.max(UnixMs(last.at.0 + 1)), along: along.max(last.along) },
+        None => Knot { at, along },
+    };
+    knots.push(knot);
 }
 
-/// The last stop of a trip has no departure, the first no arrival worth telling.
-pub(crate) fn is_end(pos: StopPos, calls: usize) -> (bool, bool) {
-    (pos.at() == 0, pos.at() + 1 == calls)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "two days of seconds")]
-fn service_time(seconds: f64) -> ServiceTime {
-    ServiceTime(seconds as i32)
+/// A time of the service day in seconds.
+pub(super) fn seconds(t: ServiceTime) -> f64 {
+    f64::from(t.0)
 }
 
 /// What a vehicle of this mode can run between stops, m/s.
-const fn top_speed(mode: Mode) -> f64 {
+pub(super) const fn top_speed(mode: Mode) -> f64 {
     match mode {
         Mode::Bus | Mode::Trolleybus | Mode::Tram => 16.0,
         Mode::Cable | Mode::Ferry => 12.0,

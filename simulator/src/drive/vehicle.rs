@@ -9,14 +9,11 @@ use transit_model::plane::{Plane, Polyline, Xy};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
-use super::roster::Duty;
-use super::run::{Driven, Driver, Knot, TrueCall, is_end};
-use super::traffic::word_of;
-use crate::chance::{Topic, between, chance, word};
+use super::run::{Knot, TrueCall};
 
 /// What a leg runs along.
 #[derive(Clone, Debug)]
-pub(crate) enum Path {
+pub(super) enum Path {
     /// A shape of the feed.
     Shape(ShapeIdx),
     /// A line of its own.
@@ -25,27 +22,27 @@ pub(crate) enum Path {
 
 /// A stretch of a vehicle's day.
 #[derive(Clone, Debug)]
-pub(crate) struct Leg {
-    pub(crate) phase: Phase,
-    pub(crate) trip: Option<TripIdx>,
-    pub(crate) path: Path,
-    /// Two or more, by time.
-    pub(crate) knots: Vec<Knot>,
-    /// One a call of the trip; none for other legs.
-    pub(crate) calls: Vec<TrueCall>,
+pub(super) struct Leg {
+    pub(super) phase: Phase,
+    pub(super) trip: Option<TripIdx>,
+    pub(super) path: Path,
+    /// By time; a leg of one knot takes no time.
+    pub(super) knots: Vec<Knot>,
+    /// The calls of the trip served on it; none for other legs.
+    pub(super) calls: Vec<TrueCall>,
 }
 
 impl Leg {
-    fn stand(path: Path, along: f32, from: UnixMs, to: UnixMs, phase: Phase) -> Self {
+    pub(super) fn stand(path: Path, along: f32, from: UnixMs, to: UnixMs, phase: Phase) -> Self {
         let knots = vec![Knot { at: from, along }, Knot { at: to.max(from), along }];
         Self { phase, trip: None, path, knots, calls: Vec::new() }
     }
 
-    fn starts(&self) -> UnixMs {
+    pub(super) fn starts(&self) -> UnixMs {
         self.knots.first().map(|k| k.at).unwrap_or_default()
     }
 
-    fn ends(&self) -> UnixMs {
+    pub(super) fn ends(&self) -> UnixMs {
         self.knots.last().map(|k| k.at).unwrap_or_default()
     }
 }
@@ -66,9 +63,11 @@ pub struct TrueState {
     /// What it is doing. A trip is `in_progress` from the departure at its first stop to the
     /// arrival at its last.
     pub phase: Phase,
-    /// The trip it runs.
+    /// The trip it runs: `in_progress` or `off_route`.
     pub trip: Option<TripIdx>,
-    /// Metres along the trip's shape; only on a trip.
+    /// While it runs none, the trip it is going to run next.
+    pub ahead: Option<TripIdx>,
+    /// Metres along the trip's shape; only on a trip, and only on its line.
     pub along: Option<f32>,
 }
 
@@ -79,9 +78,9 @@ pub struct TrueStop {
     pub trip: TripIdx,
     /// Which call of it.
     pub call: StopPos,
-    /// Not known for the first call of a trip.
+    /// Not known where the vehicle began its trip.
     pub arrival: Option<UnixMs>,
-    /// Not known for the last.
+    /// Not known where it ended it.
     pub departure: Option<UnixMs>,
 }
 
@@ -99,79 +98,14 @@ pub struct VehicleDay {
     legs: Vec<Leg>,
 }
 
-/// A vehicle stands at its first stop so long before it leaves, seconds from and to.
-const BEFORE: (f64, f64) = (300.0, 720.0);
-/// And at its last stop after it has arrived for good.
-const AFTER: (f64, f64) = (120.0, 360.0);
-/// A driver takes so much rest where the timetable allows it, seconds.
-const REST: i32 = 120;
-/// How fast a vehicle moves without passengers when it has time, and when it has none, m/s.
-const EMPTY: (f32, f32) = (7.0, 16.0);
-/// It stands so long before it moves on to where its next trip starts, milliseconds.
-const SETTLE: i64 = 20_000;
-
-/// Where a vehicle came to stand, and when.
-struct Stood {
-    path: Path,
-    along: f32,
-    since: UnixMs,
-    trip: TripIdx,
-}
-
 impl VehicleDay {
-    /// Drives a duty. `None` for a duty without trips.
-    pub(crate) fn drive(
-        tt: &Arc<Timetable>,
-        driver: &Driver<'_>,
-        seed: u64,
-        date: ServiceDate,
-        duty: &Duty,
-    ) -> Option<Self> {
-        let name = word(duty.vehicle.as_str());
-        let mut rng = chance(seed, Topic::Trip, name, word_of(date));
-        let first = *duty.trips.first()?;
-        let mut legs: Vec<Leg> = Vec::new();
-        let mut ready =
-            tt.zone.at(date, tt.starts(first)).0 - UnixMs::from_secs_f64(between(&mut rng, BEFORE.0, BEFORE.1)).0;
-        let mut stood: Option<Stood> = None;
-        for trip in &duty.trips {
-            let path = Path::Shape(tt.pattern_of(*trip).shape);
-            let start = tt.pattern_of(*trip).calls.first().map_or(0.0, |c| c.along);
-            let mut here = UnixMs(ready);
-            if let Some(stood) = stood.take() {
-                let planned = (tt.starts(*trip) - tt.ends(stood.trip)).0.max(0);
-                let rest = (planned * 3 / 5).clamp(10, REST);
-                let due = tt.zone.at(date, tt.starts(*trip));
-                let rested = stood.since.plus_secs(i64::from(rest));
-                here = move_on(tt, stood, point(tt, &path, start), due, &mut legs);
-                ready = here.max(rested).0;
-            }
-            let Driven { knots, mut calls } = driver.drive(*trip, UnixMs(ready), &mut rng);
-            let leaves = knots.first().map_or(UnixMs(ready), |k| k.at);
-            if let Some(first) = calls.first_mut() {
-                first.arrival = here;
-            }
-            legs.push(Leg::stand(path.clone(), start, here, leaves, Phase::Layover));
-            let (since, along) = knots.last().map_or((leaves, start), |k| (k.at, k.along));
-            stood = Some(Stood { path: path.clone(), along, since, trip: *trip });
-            legs.push(Leg { phase: Phase::InProgress, trip: Some(*trip), path, knots, calls });
-        }
-        if let Some(Stood { path, along, since, .. }) = stood {
-            let gone = UnixMs(since.0 + UnixMs::from_secs_f64(between(&mut rng, AFTER.0, AFTER.1)).0);
-            legs.push(Leg::stand(path, along, since, gone, Phase::AtBase));
-        }
-        Some(Self {
-            vehicle: duty.vehicle.clone(),
-            kind: VehicleKind::Transit,
-            date,
-            plane: tt.plane,
-            tt: Arc::clone(tt),
-            legs,
-        })
+    /// A vehicle that runs by the timetable, on these legs.
+    pub(super) fn transit(tt: &Arc<Timetable>, date: ServiceDate, vehicle: VehicleId, legs: Vec<Leg>) -> Self {
+        Self { vehicle, kind: VehicleKind::Transit, date, plane: tt.plane, tt: Arc::clone(tt), legs }
     }
 
     /// A vehicle without a timetable, on these legs.
-    pub(crate) fn free(tt: &Arc<Timetable>, date: ServiceDate, vehicle: VehicleId, legs: Vec<Leg>) -> Self {
+    pub(super) fn free(tt: &Arc<Timetable>, date: ServiceDate, vehicle: VehicleId, legs: Vec<Leg>) -> Self {
         Self { vehicle, kind: VehicleKind::Machinery, date, plane: tt.plane, tt: Arc::clone(tt), legs }
     }
 
@@ -188,50 +122,23 @@ impl VehicleDay {
         Walk::along(self).at(t)
     }
 
-    /// Its trips, in the order it ran them.
+    /// Its trips, in the order it ran them, whole or in part.
     pub fn trips(&self) -> impl Iterator<Item = TripIdx> + '_ {
-        self.legs.iter().filter_map(|l| l.trip)
+        let mut last = None;
+        self.legs.iter().filter_map(|l| l.trip).filter(move |t| last.replace(*t) != Some(*t))
     }
 
     /// Every stop it really served, in the order of time.
     pub fn stops(&self) -> impl Iterator<Item = TrueStop> + '_ {
         self.legs.iter().filter_map(|l| l.trip.map(|t| (t, l))).flat_map(|(trip, leg)| {
-            let n = leg.calls.len();
-            leg.calls.iter().enumerate().map(move |(at, call)| {
-                let call_pos = StopPos::new(at);
-                let (first, last) = is_end(call_pos, n);
-                TrueStop {
-                    trip,
-                    call: call_pos,
-                    arrival: (!first).then_some(call.arrival),
-                    departure: (!last).then_some(call.departure),
-                }
-            })
+            let stop = move |c: &TrueCall| TrueStop { trip, call: c.call, arrival: c.arrival, departure: c.departure };
+            leg.calls.iter().map(stop)
         })
     }
 
     fn line<'a>(&'a self, leg: &'a Leg) -> &'a Polyline {
         line_of(&self.tt, &leg.path)
     }
-}
-
-/// Moves a vehicle to where its next trip starts, due at that time; gives when it is there. It goes
-/// straight: no feed says which way vehicles take without passengers.
-fn move_on(tt: &Timetable, stood: Stood, to: Xy, due: UnixMs, legs: &mut Vec<Leg>) -> UnixMs {
-    let line = Polyline::new([point(tt, &stood.path, stood.along), to]);
-    let length = line.length();
-    if length <= 0.5 {
-        return stood.since;
-    }
-    let moves = UnixMs(stood.since.0 + SETTLE);
-    let (calm, pressed) = (f64::from(length / EMPTY.0), f64::from(length / EMPTY.1));
-    let left = UnixMs(due.0 - moves.0).secs_f64();
-    let there = UnixMs(moves.0 + UnixMs::from_secs_f64(calm.min(left).max(pressed).max(4.0)).0);
-    legs.push(Leg::stand(stood.path, stood.along, stood.since, moves, Phase::Layover));
-    let knots = vec![Knot { at: moves, along: 0.0 }, Knot { at: there, along: length }];
-    let phase = if length > 100.0 { Phase::Deadhead } else { Phase::Layover };
-    legs.push(Leg { phase, trip: None, path: Path::Line(Arc::new(line)), knots, calls: Vec::new() });
-    there
 }
 
 fn line_of<'a>(tt: &'a Timetable, path: &'a Path) -> &'a Polyline {
@@ -241,7 +148,7 @@ fn line_of<'a>(tt: &'a Timetable, path: &'a Path) -> &'a Polyline {
     }
 }
 
-fn point(tt: &Timetable, path: &Path, along: f32) -> Xy {
+pub(super) fn point(tt: &Timetable, path: &Path, along: f32) -> Xy {
     line_of(tt, path).point_at(along)
 }
 
@@ -290,7 +197,11 @@ impl<D: Borrow<VehicleDay>> Walk<D> {
             bearing: line.heading_at(along),
             phase: leg.phase,
             trip: leg.trip,
-            along: leg.trip.map(|_| along),
+            ahead: match leg.trip {
+                Some(_) => None,
+                None => day.legs.get(self.leg..)?.iter().find_map(|l| l.trip),
+            },
+            along: leg.trip.filter(|_| matches!(leg.path, Path::Shape(_))).map(|_| along),
         })
     }
 
