@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use transit_model::clock::{Clock as _, SystemClock};
 
-use crate::commands::{check, config, decode, demo, devices, replay, serve, token};
+use crate::commands::{bench, check, config, decode, demo, devices, replay, serve, token};
 use crate::logs;
 
 /// Exit code: the thing asked for failed.
@@ -43,6 +43,8 @@ pub enum Command {
     Replay(replay::Args),
     /// Decode recorded messages of a tracker protocol: JSON lines in, JSON lines out.
     Decode(decode::Args),
+    /// Measure how fast Zupynka is on this machine.
+    Bench(bench::Args),
     /// Name every problem of a configuration or a feed, with line, key or column, and value.
     Check(CheckArgs),
     /// Print a configuration to begin with.
@@ -111,6 +113,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => client(simulator::run(args), simulator::Failure::exit_code),
         Command::Replay(args) => ended(replay::run(&args)),
         Command::Decode(args) => ended(decode::run(&args)),
+        Command::Bench(args) => ended(bench::run(&args)),
         Command::Config(args) => ended(config::run(&args)),
         Command::Check(args) => match check(&args) {
             Ok(code) => ExitCode::from(code),

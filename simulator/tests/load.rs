@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simulator::city;
+use simulator::load::backlog::Backlog;
 use simulator::load::plan::Plan;
 use simulator::load::sink::{Sink, SinkMode};
 use simulator::load::tally::LoadReport;
@@ -147,4 +148,19 @@ fn only_protocols_over_a_stream() {
     assert!(matches!(e, LoadError::NoStream(_)) && e.to_string().contains("teltonika"), "{e}");
     assert!(load("h:1", plan).check().is_ok());
     assert!(DeviceKey::is_valid(device(899_999_999).expose()) && device(899_999_999).expose().len() == 15);
+}
+
+#[tokio::test]
+async fn a_backlog_is_sent_to_its_end() {
+    let sink = sink(SinkMode::Acknowledge);
+    let backlog = Backlog {
+        protocol: Protocol::Teltonika,
+        server: sink.address().to_string(),
+        devices: 3,
+        records_each: 50,
+        first: 0,
+    };
+    let report = backlog.run(ways(), CancellationToken::new()).await.unwrap();
+    assert_eq!((report.records, report.acknowledged, report.faults), (150, 150, 0));
+    assert_eq!(sink.stop().records, 150);
 }

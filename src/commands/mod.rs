@@ -1,6 +1,7 @@
 //! One command = one file: its arguments, and how it puts the crates together. Roles that are a
 //! crate of their own (`board`, `dispatch`, `simulate`) bring their arguments with them.
 
+pub mod bench;
 pub mod check;
 pub mod config;
 pub mod decode;

@@ -9,7 +9,9 @@
 //! |---|---|
 //! | [`plan`] | which vehicle has something to say when; arithmetic |
 //! | [`ways`] | where a vehicle is at a moment; arithmetic over the lines of a timetable |
-//! | [`slot`] | one connection at a time: log in, tell, hear, come back |
+//! | [`link`] | a device's connection: log in, tell, hear |
+//! | [`slot`] | a place for one connection: its turns, and coming back |
+//! | [`backlog`] | trackers out of a dead zone, beside the load |
 //! | [`tally`] | what was counted and how long it took |
 //! | [`sink`] | a server that keeps nothing, to measure the generator itself |
 //! | [`process`] | what the process costs: memory, a thread's time, descriptors |
@@ -20,6 +22,8 @@
 //! protocols without a stream of bytes (HTTP, MQTT); [`crate::send`] has those.
 
 pub mod args;
+pub mod backlog;
+mod link;
 pub mod plan;
 pub mod process;
 pub mod sink;

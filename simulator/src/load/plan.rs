@@ -14,8 +14,8 @@ pub const MOST_PER_TURN: u32 = 255;
 const MESSAGES: f64 = 10_000.0;
 /// Connections opened a second at most, where it may choose.
 const OPENED: f64 = 2000.0;
-/// A vehicle has a record this often at most, seconds: no tracker of a bus is faster.
-const LEAST_INTERVAL: f64 = 0.1;
+/// A vehicle has a record this often at most, seconds: no receiver is faster.
+const LEAST_INTERVAL: f64 = 0.01;
 /// The longest run that is planned, seconds: eleven days.
 const LONGEST: f64 = 1e6;
 
@@ -40,7 +40,7 @@ pub enum PlanError {
     Rate(f64),
     /// Too much for so few.
     #[error(
-        "{rate} records a second of {vehicles} vehicles is more than ten a second of each: give at least {least} vehicles, or a lower --rate"
+        "{rate} records a second of {vehicles} vehicles is more than a hundred a second of each: give at least {least} vehicles, or a lower --rate"
     )]
     TooFew {
         /// The rate.
@@ -61,7 +61,7 @@ impl Plan {
     /// and, where vehicles take turns, the connections opened below two thousand.
     ///
     /// # Errors
-    /// When one of them is nothing, or a vehicle would have more than ten records a second.
+    /// When one of them is nothing, or a vehicle would have more than a hundred records a second.
     pub fn new(vehicles: u32, rate: f64, connections: u32, per_turn: Option<u32>) -> Result<Self, PlanError> {
         if vehicles == 0 || connections == 0 {
             return Err(PlanError::Nobody);
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(Plan::new(1, 0.0, 1, None), Err(PlanError::Rate(0.0)));
         assert!(matches!(Plan::new(1, f64::NAN, 1, None), Err(PlanError::Rate(_))));
         assert_eq!(Plan::new(1, 1.0, 1, Some(256)), Err(PlanError::PerTurn(256)));
-        let e = Plan::new(10, 1000.0, 1, None).unwrap_err();
-        assert_eq!(e, PlanError::TooFew { rate: 1000.0, vehicles: 10, least: 100 });
+        let e = Plan::new(10, 10_000.0, 1, None).unwrap_err();
+        assert_eq!(e, PlanError::TooFew { rate: 10_000.0, vehicles: 10, least: 100 });
     }
 
     proptest! {

@@ -1,51 +1,21 @@
-//! One connection at a time: connect, log in, tell, hear, as a device does, one message after the other.
+//! A place for one connection at a time: its turns, and what is done when the server is slow or gone.
 //!
 //! Every turn has until its patience ends and not a moment longer, so that a slot is never further behind
 //! the clock than that, and a server that is not there is asked again with growing waits.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tracker_ingest::codec::stream::{Answer, Terminal};
-use tracker_ingest::codec::{EncodeError, Record};
+use tracker_ingest::codec::Record;
 use transit_model::backoff::{Backoff, Policy};
+use transit_model::time::UnixMs;
 
+use super::link::{Fault, Link, Peer};
 use super::tally::Tally;
 use super::{Run, WARM_UP, device};
 use crate::chance::{Topic, chance, unit};
-
-/// An answer longer than this is none, bytes.
-const LONGEST_ANSWER: usize = 4096;
-
-/// Why something was not taken.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("nobody listens")]
-    Unreachable,
-    #[error("refused")]
-    Refused,
-    #[error("the connection broke")]
-    Lost,
-    #[error("a record does not fit the protocol: {0}")]
-    Unencodable(#[from] EncodeError),
-}
-
-impl From<io::Error> for Fault {
-    fn from(_: io::Error) -> Self {
-        Self::Lost
-    }
-}
-
-struct Link {
-    stream: TcpStream,
-    terminal: Box<dyn Terminal>,
-    heard: Vec<u8>,
-}
 
 /// How far a turn has come, in records.
 #[derive(Clone, Copy, Default)]
@@ -130,7 +100,7 @@ impl Slot {
             .rev()
             .map(|n| {
                 let after = last.saturating_sub(n.saturating_mul(interval)).div_euclid(1000);
-                run.ways.record(vehicle, transit_model::time::UnixMs(run.began.0.saturating_add(after)))
+                run.ways.record(vehicle, UnixMs(run.began.0.saturating_add(after)))
             })
             .collect()
     }
@@ -162,14 +132,8 @@ impl Slot {
     }
 
     async fn hang_up(&mut self) {
-        let Some(mut link) = self.link.take() else { return };
-        if self.run.load.blind {
-            // What was written may still be on its way. A connection that is gone already needs no farewell.
-            drop(link.stream.shutdown().await);
-        } else {
-            // Everything is acknowledged. A reset leaves no port waiting for a minute, which thousands of
-            // turns a second would run out of.
-            drop(link.stream.set_zero_linger());
+        if let Some(link) = self.link.take() {
+            link.close().await;
         }
     }
 
@@ -192,22 +156,9 @@ impl Slot {
 /// Opens a vehicle's connection and logs in.
 async fn connect(run: &Run, vehicle: u32) -> Result<Link, Fault> {
     let load = &run.load;
-    let codec = load.protocol.stream().ok_or(Fault::Refused)?;
-    let mut terminal = (codec.terminal)(&device(load.first + vehicle));
-    let stream = TcpStream::connect(&load.server).await.map_err(|e| match e.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Fault::Lost,
-        _ => Fault::Unreachable,
-    })?;
-    stream.set_nodelay(true)?;
+    let peer = Peer { protocol: load.protocol, server: &load.server, blind: load.blind };
+    let link = Link::open(peer, &device(load.first + vehicle)).await?;
     Tally::add(&run.tally.connections, 1);
-    let hello = terminal.hello()?;
-    let mut link = Link { stream, terminal, heard: Vec::new() };
-    if !hello.is_empty() {
-        link.stream.write_all(&hello).await?;
-        if !load.blind {
-            link.hear().await?;
-        }
-    }
     Ok(link)
 }
 
@@ -221,41 +172,17 @@ async fn tell(
 ) -> Result<(), Fault> {
     while progress.taken < records.len() {
         let rest = records.get(progress.taken..).unwrap_or_default();
-        let message = rest.get(..link.terminal.most().clamp(1, rest.len())).unwrap_or(rest);
-        let bytes = link.terminal.tell(message)?;
-        link.stream.write_all(&bytes).await?;
+        let message = rest.get(..link.most(rest.len())).unwrap_or(rest);
+        link.tell(message).await?;
         let upto = progress.taken + message.len();
         let new = upto.saturating_sub(progress.written);
         Tally::add(&run.tally.sent, new);
         Tally::add(&run.tally.resent, message.len() - new);
         progress.written = progress.written.max(upto);
-        if !run.load.blind {
-            link.hear().await?;
-            Tally::add(&run.tally.acknowledged, message.len());
-        }
+        link.hear().await?;
+        Tally::add(&run.tally.acknowledged, if run.load.blind { 0 } else { message.len() });
         progress.taken = upto;
         run.tally.took(run.elapsed().saturating_sub(due), message.len());
     }
     Ok(())
-}
-
-impl Link {
-    /// Waits for the answer to what was said last.
-    async fn hear(&mut self) -> Result<(), Fault> {
-        let mut buffer = [0u8; 256];
-        loop {
-            match self.terminal.hear(&self.heard) {
-                Ok(Answer::Taken(n)) => {
-                    self.heard.drain(..n.min(self.heard.len()));
-                    return Ok(());
-                }
-                Ok(Answer::Unfinished) if self.heard.len() < LONGEST_ANSWER => {}
-                Ok(_) | Err(_) => return Err(Fault::Refused),
-            }
-            match self.stream.read(&mut buffer).await? {
-                0 => return Err(Fault::Lost),
-                n => self.heard.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-            }
-        }
-    }
 }
