@@ -35,6 +35,10 @@ sources! {
     MqttJson "mqtt-json" "Our JSON over MQTT.",
     Osmand "osmand" "The OsmAnd form and the JSON of Traccar Client, over HTTP.",
     Teltonika "teltonika" "Teltonika codecs over TCP.",
+    Galileosky "galileosky" "Galileosky over TCP.",
+    Ruptela "ruptela" "Ruptela over TCP.",
+    Ntcb "ntcb" "NTCB and FLEX of Navtelecom over TCP.",
+    Wialon "wialon" "Wialon IPS over TCP or UDP.",
 }
 
 impl Source {

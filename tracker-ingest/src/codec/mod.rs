@@ -15,13 +15,20 @@
 //! No codec opens a socket, reads a clock or decides whether a fix is believable (that is [`crate::gate`]).
 
 mod error;
+pub mod galileosky;
 mod lines;
 mod model;
 pub mod mqtt_json;
+pub mod ntcb;
 pub mod osmand;
 mod reader;
+pub mod ruptela;
 pub mod stream;
 pub mod teltonika;
+#[cfg(test)]
+mod testing;
+pub mod wialon;
+mod wire;
 
 use std::fmt;
 use std::str::FromStr;
@@ -78,6 +85,10 @@ macro_rules! protocols {
 protocols! {
     Teltonika, Some(&teltonika::STREAM), "Teltonika codec 8 and 8 Extended.";
     Osmand, None, "The OsmAnd form and the JSON of Traccar Client, over HTTP.";
+    Galileosky, Some(&galileosky::STREAM), "Galileosky.";
+    Ruptela, Some(&ruptela::STREAM), "Ruptela.";
+    Ntcb, Some(&ntcb::STREAM), "NTCB and FLEX 1.0 to 3.0 of Navtelecom.";
+    Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
 }
 

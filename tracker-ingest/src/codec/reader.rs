@@ -1,6 +1,6 @@
 //! A cursor over bytes that runs out instead of panicking.
 
-/// Reads big-endian numbers off the front of a slice.
+/// Reads numbers off the front of a slice: big-endian, or little-endian by the methods that say so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -55,5 +55,29 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.chunk().map(u64::from_be_bytes)
+    }
+
+    pub(crate) fn i8(&mut self) -> Option<i8> {
+        self.chunk::<1>().map(i8::from_le_bytes)
+    }
+
+    pub(crate) fn u16_le(&mut self) -> Option<u16> {
+        self.chunk().map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn i16_le(&mut self) -> Option<i16> {
+        self.chunk().map(i16::from_le_bytes)
+    }
+
+    pub(crate) fn u32_le(&mut self) -> Option<u32> {
+        self.chunk().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn i32_le(&mut self) -> Option<i32> {
+        self.chunk().map(i32::from_le_bytes)
+    }
+
+    pub(crate) fn f32_le(&mut self) -> Option<f32> {
+        self.chunk().map(f32::from_le_bytes)
     }
 }
