@@ -23,7 +23,7 @@ use crate::corpus::{FIXES, TRUTH, Table, WriteError};
 use crate::drive::Cap;
 use crate::fleet::{Fleet, FleetOptions};
 use crate::load::args::{LoadArgs, LoadFailure};
-use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator};
+use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transport};
 
 /// Drive a city's vehicles: send what their trackers see to a server, or write it down with the truth.
 ///
@@ -45,7 +45,8 @@ pub struct Args {
     #[arg(long, value_name = "HH:MM:SS", default_value = "08:00:00")]
     pub busiest_at: ServiceTime,
 
-    /// Where to send, one for each protocol: teltonika=HOST:PORT, osmand=HOST:PORT, mqtt-json=HOST:PORT.
+    /// Where to send, one for each protocol: teltonika=HOST:PORT, osmand=HOST:PORT, mqtt-json=HOST:PORT;
+    /// teltonika/udp=HOST:PORT for datagrams.
     #[arg(long, value_name = "PROTOCOL=HOST:PORT")]
     pub server: Vec<Target>,
     /// Write the devices that will connect, as a list for the server's registry, and send.
@@ -94,6 +95,8 @@ pub struct Args {
 pub struct Target {
     /// The protocol.
     pub protocol: Protocol,
+    /// Over what.
+    pub transport: Transport,
     /// `host:port`.
     pub endpoint: String,
 }
@@ -102,11 +105,14 @@ pub struct Target {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TargetError {
     /// Not of the form.
-    #[error("`{0}` is not of the form PROTOCOL=HOST:PORT, as in teltonika=localhost:5027")]
+    #[error("`{0}` is not of the form PROTOCOL=HOST:PORT or PROTOCOL/udp=HOST:PORT, as in teltonika=localhost:5027")]
     Form(String),
     /// No protocol of ours.
     #[error(transparent)]
     Protocol(#[from] UnknownProtocol),
+    /// It is not spoken over UDP.
+    #[error("{0} is not spoken over UDP")]
+    NoUdp(Protocol),
 }
 
 impl FromStr for Target {
@@ -118,7 +124,15 @@ impl FromStr for Target {
         if host.is_empty() || port.parse::<u16>().is_err() {
             return Err(form());
         }
-        Ok(Self { protocol: protocol.parse()?, endpoint: endpoint.to_owned() })
+        let (protocol, transport) = match protocol.strip_suffix("/udp") {
+            Some(protocol) => (protocol, Transport::Udp),
+            None => (protocol, Transport::Tcp),
+        };
+        let protocol: Protocol = protocol.parse()?;
+        if transport == Transport::Udp && protocol.stream().is_none() {
+            return Err(TargetError::NoUdp(protocol));
+        }
+        Ok(Self { protocol, transport, endpoint: endpoint.to_owned() })
     }
 }
 
@@ -326,8 +340,8 @@ fn write_devices(path: &Path, devices: &[SimDevice]) -> Result<(), Failure> {
 }
 
 fn endpoints(targets: &[Target]) -> Endpoints {
-    let of = |p: Protocol| targets.iter().rev().find(|t| t.protocol == p).map(|t| t.endpoint.clone());
-    Endpoints { teltonika: of(Protocol::Teltonika), osmand: of(Protocol::Osmand), mqtt: of(Protocol::MqttJson) }
+    let add = |all: Endpoints, t: &Target| all.over(t.protocol, t.transport, Some(&t.endpoint));
+    targets.iter().fold(Endpoints::default(), add)
 }
 
 /// The secret of a file, which is made where there is none; without a file a new one.
@@ -380,10 +394,13 @@ mod tests {
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
         let args = Args::try_parse_from(["simulate", "--server", "mqtt-json=[::1]:1883", "--speed", "60"]).unwrap();
-        assert_eq!(endpoints(&args.server).mqtt.as_deref(), Some("[::1]:1883"));
+        assert_eq!(endpoints(&args.server).of(Protocol::MqttJson).map(|e| e.address.as_str()), Some("[::1]:1883"));
+        let udp: Target = "teltonika/udp=h:1".parse().unwrap();
+        assert_eq!((udp.protocol, udp.transport), (Protocol::Teltonika, Transport::Udp));
+        assert_eq!("osmand/udp=h:1".parse::<Target>(), Err(TargetError::NoUdp(Protocol::Osmand)));
         for bad in [
             ["simulate", "--server", "teltonika"],
-            ["simulate", "--server", "gt06=h:1"],
+            ["simulate", "--server", "semaphore=h:1"],
             ["simulate", "--server", "osmand=h"],
             ["simulate", "--fixes", "f.csv"],
             ["simulate", "--speed", "0"],

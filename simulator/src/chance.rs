@@ -42,6 +42,10 @@ pub(crate) enum Topic {
     Mishap = 15,
     /// The day of a reserve vehicle.
     Reserve = 16,
+    /// What a fault does to a tracker in one day.
+    Fault = 40,
+    /// Who has a fault.
+    FaultOf = 41,
 }
 
 /// A generator for one thing: the topic and two words name it.

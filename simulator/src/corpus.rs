@@ -4,6 +4,9 @@
 //! ```text
 //! fixes   vehicle_id,time,received,lat,lon,speed,bearing,trip_id,route_id,start_date   by received
 //! truth   service_date,trip_id,vehicle_id,stop_sequence,stop_id,arrival,departure      by vehicle and time
+//! matches vehicle_id,time,phase,trip_id,service_date,block_id,distance_along_m,stop_sequence,confidence,lat,lon
+//!                                                                          a row for each fix, in the same order
+//! faults  vehicle_id,from,to,kind,parameters,reports                       by vehicle and time
 //! ```
 //!
 //! Times are whole unix seconds, speeds m/s, bearings degrees; blank = unknown.
@@ -16,8 +19,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use transit_model::fix::Fix;
 use transit_model::time::UnixMs;
+use transit_model::timetable::{Pattern, Timetable, Trip};
 
-use crate::drive::Plan;
+use crate::drive::{Plan, TrueStop};
+use crate::tracker::{Injected, Report};
 
 /// A file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,22 @@ pub const FIXES: [&str; 10] =
 /// The header of a file of truth.
 pub const TRUTH: [&str; 7] =
     ["service_date", "trip_id", "vehicle_id", "stop_sequence", "stop_id", "arrival", "departure"];
+/// The header of a file of true matches: that of `zupynka replay --matches`.
+pub const MATCHES: [&str; 11] = [
+    "vehicle_id",
+    "time",
+    "phase",
+    "trip_id",
+    "service_date",
+    "block_id",
+    "distance_along_m",
+    "stop_sequence",
+    "confidence",
+    "lat",
+    "lon",
+];
+/// The header of a file of faults.
+pub const FAULTS: [&str; 6] = ["vehicle_id", "from", "to", "kind", "parameters", "reports"];
 
 /// A table being written; packed where the name ends in `.gz`. The same rows give the same bytes.
 pub struct Table {
@@ -104,16 +125,65 @@ impl Table {
         ])
     }
 
+    /// Writes where a vehicle truly was when it made a report, beside the fix that came of it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn true_match(&mut self, fix: &Fix, report: &Report, tt: &Timetable) -> Result<(), WriteError> {
+        let truth = &report.truth;
+        let on = truth.trip.zip(truth.along).map(|(trip, along)| (tt.trips.at(trip), tt.pattern_of(trip), along));
+        let text = |f: &dyn Fn(&Trip, &Pattern, f32) -> String| {
+            on.map_or_else(String::new, |(trip, pattern, along)| f(trip, pattern, along))
+        };
+        self.row([
+            fix.vehicle.as_str(),
+            &fix.time.secs().to_string(),
+            truth.phase.name(),
+            &text(&|trip, _, _| trip.id.to_string()),
+            &text(&|_, _, _| report.date.to_string()),
+            &text(&|trip, _, _| trip.block.map_or_else(String::new, |b| tt.blocks.at(b).id.to_string())),
+            &text(&|_, _, along| format!("{along:.1}")),
+            &text(&|_, pattern, along| next_stop(pattern, along)),
+            "1.000",
+            &format!("{:.6}", truth.lat),
+            &format!("{:.6}", truth.lon),
+        ])
+    }
+
+    /// Writes a fault that was at work.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn fault(&mut self, fault: &Injected) -> Result<(), WriteError> {
+        self.row([
+            fault.vehicle.as_str(),
+            &fault.from.secs().to_string(),
+            &fault.to.secs().to_string(),
+            fault.kind,
+            &fault.parameters,
+            &fault.reports.to_string(),
+        ])
+    }
+
     /// Writes every stop that was served on a day.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn truth(&mut self, plan: &Plan) -> Result<(), WriteError> {
+        self.truth_between(plan, (UnixMs(i64::MIN), UnixMs(i64::MAX)))
+    }
+
+    /// The same of those that were served from a moment to before another.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn truth_between(&mut self, plan: &Plan, (from, to): (UnixMs, UnixMs)) -> Result<(), WriteError> {
         let tt = &plan.timetable;
         let seconds = |t: Option<UnixMs>| t.map(|t| t.secs().to_string()).unwrap_or_default();
         let date = plan.date.to_string();
         for vehicle in &plan.vehicles {
-            for s in vehicle.stops() {
+            let within = |s: &TrueStop| s.arrival.or(s.departure).is_some_and(|t| from <= t && t < to);
+            for s in vehicle.stops().filter(within) {
                 let Some(call) = tt.pattern_of(s.trip).call(s.call) else { continue };
                 self.row([
                     &date,
@@ -151,4 +221,12 @@ impl Table {
         self.rows += 1;
         self.csv.write_record(fields).map_err(|why| WriteError { path: self.path.clone(), why })
     }
+}
+
+/// The `stop_sequence` of the stop a vehicle stands at or comes to next; the last one's at the end.
+fn next_stop(pattern: &Pattern, along: f32) -> String {
+    /// Closer than this it is still at the stop, metres.
+    const AT: f32 = 0.5;
+    let next = pattern.calls.iter().find(|c| c.along >= along - AT).or_else(|| pattern.calls.last());
+    next.map_or_else(String::new, |c| c.seq.0.to_string())
 }

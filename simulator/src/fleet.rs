@@ -11,7 +11,7 @@ use transit_model::timetable::Timetable;
 
 use crate::city::Machine;
 use crate::drive::{self, Cap, Disturbance, Mishaps, Plan, Roster, VehicleDay};
-use crate::tracker::{FixesBetween, Split, Tracker, TrackerDay};
+use crate::tracker::{Faults, FixesBetween, Injected, ReportsBetween, Split, Tracker, TrackerDay, injected};
 
 /// What a fleet is made of.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct FleetOptions {
     pub machines: Vec<Machine>,
     /// What the trackers speak.
     pub split: Split,
+    /// What is wrong with them; nothing by default.
+    pub faults: Faults,
 }
 
 /// A fleet.
@@ -66,7 +68,13 @@ impl Fleet {
     /// The tracker of a vehicle.
     #[must_use]
     pub fn tracker(&self, vehicle: &VehicleId, kind: VehicleKind) -> Tracker {
-        Tracker::of(self.options.seed, vehicle, kind, &self.options.split)
+        Tracker::of(self.options.seed, vehicle, kind, &self.options.split).with_faults(&self.options.faults)
+    }
+
+    /// What is wrong with the trackers.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.options.faults
     }
 
     /// The trackers of every vehicle that is needed on one of these days, machines included.
@@ -83,14 +91,38 @@ impl Fleet {
     /// Every fix received from `from` to before `to`, in the order they are received.
     #[must_use]
     pub fn fixes_between(&self, from: UnixMs, to: UnixMs) -> FixesBetween {
-        FixesBetween::window(Arc::new(self.clone()), from, to)
+        FixesBetween(self.reports_between(from, to))
+    }
+
+    /// Everything trackers say from `from` to before `to`, whether it can be believed or not, in the
+    /// order it is received.
+    #[must_use]
+    pub fn reports_between(&self, from: UnixMs, to: UnixMs) -> ReportsBetween {
+        ReportsBetween::window(Arc::new(self.clone()), from, to)
     }
 
     /// Every fix of the vehicles of service days, from the first to the last, in the order they are
     /// received.
     #[must_use]
     pub fn fixes_of_days(&self, first: ServiceDate, last: ServiceDate) -> FixesBetween {
-        FixesBetween::days(Arc::new(self.clone()), first, last)
+        FixesBetween(self.reports_of_days(first, last))
+    }
+
+    /// Everything the trackers of service days say, in the order it is received.
+    #[must_use]
+    pub fn reports_of_days(&self, first: ServiceDate, last: ServiceDate) -> ReportsBetween {
+        ReportsBetween::days(Arc::new(self.clone()), first, last)
+    }
+
+    /// Every fault of the trackers on service days, by vehicle and time: what really touched a report,
+    /// not what might have.
+    #[must_use]
+    pub fn injected(&self, first: ServiceDate, last: ServiceDate) -> Vec<Injected> {
+        let days = (0..).map(|n| first.plus_days(n)).take_while(|d| *d <= last);
+        let mut all: Vec<Injected> =
+            days.flat_map(|d| self.trackers_on(d)).flat_map(|day| injected(self.faults(), day)).collect();
+        all.sort_by(|a, b| (&a.vehicle, a.from, a.rule).cmp(&(&b.vehicle, b.from, b.rule)));
+        all
     }
 
     /// What every tracker that is on the road on a service day has to say.

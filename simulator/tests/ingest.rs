@@ -37,17 +37,12 @@ async fn every_tracker_is_let_in_and_believed() {
     let (out, mut live) = mpsc::channel(1024);
     let ingest = Ingest::start(config, Arc::clone(&clock), None, out, shutdown.clone()).await.unwrap();
     let at = ingest.addresses();
-    let text = |a: Option<std::net::SocketAddr>| a.map(|a| a.to_string());
     let options = Options {
         seed: 2,
         secret: [7; 32],
         cap: Some(Cap { vehicles: 24, at: ServiceTime(9 * 3600) }),
         machines: city::machines(),
-        endpoints: Endpoints {
-            teltonika: text(at.of(Protocol::Teltonika)),
-            osmand: text(at.of(Protocol::Osmand)),
-            mqtt: text(at.of(Protocol::MqttJson)),
-        },
+        endpoints: Endpoints::by(|p| at.of(p)),
         ..Options::default()
     };
     let sim = Simulator::new(Arc::clone(&tt), options, eight).unwrap();

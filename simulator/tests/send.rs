@@ -137,7 +137,7 @@ async fn teltonika_trackers_keep_what_is_not_acknowledged() {
     let (listener, at) = listen().await;
     let (out, taken) = unbounded_channel();
     tokio::spawn(teltonika_server(listener, 3, out));
-    let sim = simulator(Endpoints { teltonika: Some(at.to_string()), ..Endpoints::default() });
+    let sim = simulator(Endpoints::default().with(Protocol::Teltonika, Some(at)));
     assert!(sim.devices().iter().all(|d| d.protocol == Protocol::Teltonika && d.token.is_none()));
     let stats = run(&sim, taken, 600).await;
     assert!(stats.refused >= 1 && stats.broken >= 3 && stats.resent >= 3, "{stats:?}");
@@ -163,7 +163,7 @@ async fn phones_send_again_what_the_server_could_not_take() {
     }
     let (listener, at) = listen().await;
     let (out, taken) = unbounded_channel();
-    let sim = simulator(Endpoints { osmand: Some(at.to_string()), ..Endpoints::default() });
+    let sim = simulator(Endpoints::default().with(Protocol::Osmand, Some(at)));
     let tokens = sim.devices().into_iter().map(|d| (d.device.expose().to_owned(), d.token)).collect();
     let app = axum::Router::new().fallback(take).with_state(Arc::new((AtomicUsize::new(0), out, tokens)));
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -213,7 +213,7 @@ async fn mqtt_session(
 async fn on_board_computers_publish_until_they_are_acknowledged() {
     let (listener, at) = listen().await;
     let (out, taken) = unbounded_channel();
-    let sim = simulator(Endpoints { mqtt: Some(at.to_string()), ..Endpoints::default() });
+    let sim = simulator(Endpoints::default().with(Protocol::MqttJson, Some(at)));
     let tokens = Arc::new(sim.devices().into_iter().map(|d| (d.device.expose().to_owned(), d.token)).collect());
     let feed = sim.fleet().timetable().feed.clone();
     let sulks = Arc::new(AtomicUsize::new(0));
@@ -237,7 +237,7 @@ async fn without_an_endpoint_there_is_nobody_to_send_to() {
 async fn a_fleet_that_finds_nobody_listening_stops_when_it_is_told() {
     let (listener, at) = listen().await;
     drop(listener);
-    let sim = simulator(Endpoints { teltonika: Some(at.to_string()), ..Endpoints::default() });
+    let sim = simulator(Endpoints::default().with(Protocol::Teltonika, Some(at)));
     let clock: SharedClock = Arc::new(ScaledClock::starting(noon(), SPEED));
     let shutdown = CancellationToken::new();
     let handle = sim.start(&clock, &shutdown);
@@ -251,11 +251,9 @@ async fn a_fleet_that_finds_nobody_listening_stops_when_it_is_told() {
 
 #[tokio::test]
 async fn the_devices_are_known_before_anything_is_sent() {
-    let endpoints = Endpoints {
-        teltonika: Some("127.0.0.1:1".into()),
-        osmand: Some("127.0.0.1:1".into()),
-        mqtt: Some("127.0.0.1:1".into()),
-    };
+    let endpoints = [Protocol::Teltonika, Protocol::Osmand, Protocol::MqttJson]
+        .into_iter()
+        .fold(Endpoints::default(), |all, p| all.with(p, Some("127.0.0.1:1")));
     let (a, b) = (simulator(endpoints.clone()).devices(), simulator(endpoints).devices());
     assert_eq!(a, b);
     assert!(a.len() >= 4 && a.iter().all(|d| d.token.is_some() == (d.protocol != Protocol::Teltonika)));

@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::Record;
 use transit_model::backoff::{Backoff, Policy};
 use transit_model::clock::SharedClock;
-use transit_model::fix::Fix;
 use transit_model::time::{ServiceDate, UnixMs};
 
 use super::days::Days;
 use super::stats::Counters;
-use super::wire::{Fault, Wire, record};
+use super::wire::{Fault, Wire};
 use crate::chance::{Topic, chance, unit, word};
-use crate::tracker::{Tracker, TrackerDay};
+use crate::tracker::fault::Damage;
+use crate::tracker::{Report, Tracker, TrackerDay};
 
 /// The server has so long to answer, in real time.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -66,10 +66,10 @@ impl Courier {
         let Some(day) = plan.vehicle(&self.tracker.vehicle).filter(|d| d.span().1 >= started.plus_secs(-3600)) else {
             return;
         };
-        let fixes = TrackerDay::new(&plan.timetable, &self.tracker, Arc::clone(day));
-        let mut fixes = fixes.skip_while(|f| f.received < started).peekable();
-        while let Some(next) = fixes.peek() {
-            let due = next.received;
+        let reports = TrackerDay::new(&plan.timetable, &self.tracker, Arc::clone(day));
+        let mut reports = reports.filter(Report::said).skip_while(|r| r.fix.received < started).peekable();
+        while let Some(next) = reports.peek() {
+            let due = next.fix.received;
             tokio::select! {
                 () = wait_until(&self.clock, due) => {}
                 fault = self.wire.idle() => {
@@ -78,29 +78,47 @@ impl Courier {
                 }
             }
             let now = self.clock.now().max(due);
-            let mut batch: Vec<Fix> = Vec::new();
-            while let Some(fix) = fixes.next_if(|f| f.received <= now && batch.len() < self.wire.most()) {
-                batch.push(fix);
+            let mut batch: Vec<Report> = Vec::new();
+            while let Some(report) = reports.next_if(|r| r.fix.received <= now && batch.len() < self.wire.most()) {
+                batch.push(report);
             }
             // Whoever comes out of a dead zone comes with a new connection.
-            if batch.first().is_some_and(|f| f.received.0 - f.time.0 > OUTAGE) {
+            if batch.first().is_some_and(|r| r.fix.received.0 - r.made.0 > OUTAGE) {
                 self.wire.hang_up();
             }
-            self.deliver(batch.iter().map(record).collect()).await;
+            let damage = batch.iter().find_map(|r| r.damage);
+            self.deliver(batch.iter().map(Report::record).collect(), damage).await;
         }
         self.wire.hang_up();
     }
 
-    /// Delivers records, however often it takes.
-    async fn deliver(&mut self, mut records: Vec<Record>) {
+    /// Delivers records, however often it takes; the first message damaged, if it is to be.
+    async fn deliver(&mut self, mut records: Vec<Record>, mut damage: Option<Damage>) {
         let mut backoff = Backoff::new(self.retry);
         let mut rng = chance(self.seed, Topic::Backoff, word(self.tracker.vehicle.as_str()), 0);
         let mut again = false;
+        let mut width = records.len();
         while !records.is_empty() {
-            let answer = timeout(ANSWER, self.wire.deliver(&records)).await.unwrap_or(Err(Fault::TimedOut));
-            if !matches!(answer, Err(Fault::Unreachable(_))) {
-                Counters::add(&self.counters.sent, records.len());
-                Counters::add(&self.counters.resent, if again { records.len() } else { 0 });
+            let some = records.get(..width.min(records.len())).unwrap_or_default();
+            if let Some(how) = damage {
+                match timeout(ANSWER, self.wire.deliver_damaged(some, how)).await.unwrap_or(Err(Fault::TimedOut)) {
+                    Ok(did) => {
+                        damage = None;
+                        Counters::add(&self.counters.damaged, usize::from(did));
+                    }
+                    // It is to be refused as it is, below.
+                    Err(Fault::Unencodable(_)) => damage = None,
+                    Err(fault) => {
+                        self.failed(&fault);
+                        sleep(backoff.wait(unit(&mut rng))).await;
+                        continue;
+                    }
+                }
+            }
+            let answer = timeout(ANSWER, self.wire.deliver(some)).await.unwrap_or(Err(Fault::TimedOut));
+            if !matches!(answer, Err(Fault::Unreachable(_) | Fault::Unencodable(_))) {
+                Counters::add(&self.counters.sent, some.len());
+                Counters::add(&self.counters.resent, if again { some.len() } else { 0 });
                 again = true;
             }
             match answer {
@@ -111,12 +129,18 @@ impl Courier {
                     again = false;
                     backoff.reset();
                 }
+                // One record that does not fit must not take the others with it.
+                Err(Fault::Unencodable(_)) if width > 1 => {
+                    width = 1;
+                    self.wire.hang_up();
+                }
                 Err(fault) => {
                     self.failed(&fault);
                     if matches!(fault, Fault::Unencodable(_)) {
-                        return;
+                        records.drain(..1);
+                    } else {
+                        sleep(backoff.wait(unit(&mut rng))).await;
                     }
-                    sleep(backoff.wait(unit(&mut rng))).await;
                 }
             }
         }

@@ -1,16 +1,17 @@
 //! The fleet on the wire: every tracker opens its own connection and speaks its own protocol to real
 //! listeners, at the pace of a shared clock.
 //!
-//! One protocol is one file; what a tracker does when nobody answers is the same for all of them and
-//! stands in `courier`. A restart goes on where the vehicles truly are, for where they are hangs on
+//! Whatever runs over a stream of bytes goes through one wire; HTTP and MQTT have files of their own.
+//! What a tracker does when nobody answers is the same for all of them and stands in `courier`. A restart goes on where the vehicles truly are, for where they are hangs on
 //! the clock alone.
 
 mod courier;
 mod days;
+mod endpoints;
 mod mqtt;
 mod osmand;
 mod stats;
-mod teltonika;
+mod stream;
 mod wire;
 
 use std::sync::Arc;
@@ -27,48 +28,18 @@ use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
 use crate::city::Machine;
-use crate::drive::Cap;
+use crate::drive::{Cap, Disturbance, Mishaps};
 use crate::fleet::{Fleet, FleetOptions};
-use crate::tracker::{Split, Tracker};
+use crate::tracker::{Faults, Split, Tracker};
 use courier::Courier;
 use days::Days;
+pub use endpoints::{Endpoint, Endpoints, Transport};
 use stats::Counters;
 pub use stats::Stats;
 use wire::Wire;
 
 /// How many days ahead the fleet is known: two weeks hold every weekly and fortnightly pattern.
 const KNOWN_DAYS: i32 = 15;
-
-/// Where the listeners are, `host:port`; a protocol without one is not spoken.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Endpoints {
-    /// Teltonika over TCP.
-    pub teltonika: Option<String>,
-    /// OsmAnd over HTTP.
-    pub osmand: Option<String>,
-    /// MQTT: our own endpoint or a broker.
-    pub mqtt: Option<String>,
-}
-
-impl Endpoints {
-    /// The split without the protocols that have no endpoint.
-    fn restrict(&self, split: Split) -> Split {
-        let keep = |weight: u32, endpoint: &Option<String>| if endpoint.is_some() { weight.max(1) } else { 0 };
-        Split {
-            teltonika: keep(split.teltonika, &self.teltonika),
-            osmand: keep(split.osmand, &self.osmand),
-            mqtt: keep(split.mqtt, &self.mqtt),
-        }
-    }
-
-    fn of(&self, protocol: Protocol) -> Option<&str> {
-        match protocol {
-            Protocol::Teltonika => self.teltonika.as_deref(),
-            Protocol::Osmand => self.osmand.as_deref(),
-            Protocol::MqttJson => self.mqtt.as_deref(),
-        }
-    }
-}
 
 /// What to simulate, and whom to tell.
 #[derive(Clone, Debug, Default)]
@@ -79,8 +50,14 @@ pub struct Options {
     pub secret: [u8; 32],
     /// How many vehicles at most.
     pub cap: Option<Cap>,
+    /// What happens to the city's movement.
+    pub disturbances: Arc<[Disturbance]>,
+    /// How much happens to it by chance besides.
+    pub mishaps: Mishaps,
     /// Vehicles without a timetable.
     pub machines: Vec<Machine>,
+    /// What is wrong with the trackers.
+    pub faults: Faults,
     /// Where to send.
     pub endpoints: Endpoints,
     /// How the trackers divide over the protocols.
@@ -94,7 +71,7 @@ pub struct Options {
 pub struct SimDevice {
     /// What it calls itself on the wire.
     pub device: DeviceKey,
-    /// Its token; Teltonika has none.
+    /// Its token; only those of HTTP and MQTT have one.
     pub token: Option<String>,
     /// In which vehicle it is.
     pub vehicle: VehicleId,
@@ -114,7 +91,7 @@ impl From<SimDevice> for NewDevice {
 
 /// There is nobody to send to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("no endpoint is given: the simulator needs the address of a teltonika, osmand or mqtt listener")]
+#[error("no endpoint is given: the simulator needs the address of a listener for one protocol at least")]
 pub struct NoEndpoint;
 
 /// A fleet that is ready to go.
@@ -130,7 +107,7 @@ impl Simulator {
     /// # Errors
     /// When no protocol has an endpoint.
     pub fn new(timetable: Arc<Timetable>, options: Options, now: UnixMs) -> Result<Self, NoEndpoint> {
-        if options.endpoints == Endpoints::default() {
+        if options.endpoints.is_empty() {
             return Err(NoEndpoint);
         }
         let today = timetable.zone.date(now);
@@ -139,9 +116,11 @@ impl Simulator {
             FleetOptions {
                 seed: options.seed,
                 cap: options.cap,
+                disturbances: Arc::clone(&options.disturbances),
+                mishaps: options.mishaps,
                 machines: options.machines.clone(),
-                split: options.endpoints.restrict(options.split),
-                ..FleetOptions::default()
+                split: options.endpoints.restrict(&options.split),
+                faults: options.faults.clone(),
             },
         );
         let trackers = fleet.trackers(today.plus_days(-1), KNOWN_DAYS).into_iter().map(Arc::new).collect();
@@ -153,7 +132,7 @@ impl Simulator {
     pub fn devices(&self) -> Vec<SimDevice> {
         let device = |t: &Arc<Tracker>| SimDevice {
             device: t.device.clone(),
-            token: (t.protocol != Protocol::Teltonika).then(|| t.token(self.options.secret)),
+            token: t.protocol.stream().is_none().then(|| t.token(self.options.secret)),
             vehicle: t.vehicle.clone(),
             kind: t.kind,
             protocol: t.protocol,

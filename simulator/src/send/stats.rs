@@ -18,6 +18,7 @@ pub(super) struct Counters {
     pub(super) timed_out: AtomicU64,
     pub(super) unencodable: AtomicU64,
     pub(super) unequipped: AtomicU64,
+    pub(super) damaged: AtomicU64,
 }
 
 /// What the fleet's senders have done since they started.
@@ -43,6 +44,8 @@ pub struct Stats {
     pub unencodable: u64,
     /// Vehicles of a later day that have no device on the list; they do not run.
     pub unequipped: u64,
+    /// Messages damaged on purpose, before they were sent right.
+    pub damaged: u64,
 }
 
 impl Counters {
@@ -74,6 +77,7 @@ impl Counters {
             timed_out: read(&self.timed_out),
             unencodable: read(&self.unencodable),
             unequipped: read(&self.unequipped),
+            damaged: read(&self.damaged),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use tracker_ingest::codec::{EncodeError, Position, Protocol, Record};
-use transit_model::fix::Fix;
+use tracker_ingest::codec::{EncodeError, Protocol, Record};
 use transit_model::ids::FeedId;
 
-use super::{mqtt, osmand, teltonika};
+use super::endpoints::Endpoint;
+use super::{mqtt, osmand, stream};
 use crate::tracker::Tracker;
+use crate::tracker::fault::Damage;
 
 /// Why records were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -46,27 +47,44 @@ pub(super) struct Delivered {
 
 /// A tracker's connection.
 pub(super) enum Wire {
-    Teltonika(teltonika::Wire),
+    Stream(stream::Wire),
     Osmand(osmand::Wire),
     Mqtt(Box<mqtt::Wire>),
 }
 
 impl Wire {
     /// A connection of this tracker to this endpoint, not yet open.
-    pub(super) fn to(tracker: &Tracker, endpoint: &str, token: &str, feed: &FeedId, http: &reqwest::Client) -> Self {
-        let (device, token) = (tracker.device.clone(), token.to_owned());
-        match tracker.protocol {
-            Protocol::Teltonika => Self::Teltonika(teltonika::Wire::to(endpoint, device)),
-            Protocol::Osmand => Self::Osmand(osmand::Wire::to(endpoint, device, token, http.clone())),
-            Protocol::MqttJson => Self::Mqtt(Box::new(mqtt::Wire::to(endpoint, device, token, feed))),
+    pub(super) fn to(
+        tracker: &Tracker,
+        endpoint: &Endpoint,
+        token: &str,
+        feed: &FeedId,
+        http: &reqwest::Client,
+    ) -> Self {
+        let (device, token) = (tracker.says.clone(), token.to_owned());
+        match tracker.protocol.stream() {
+            Some(codec) => Self::Stream(stream::Wire::to(endpoint, device, codec)),
+            None if tracker.protocol == Protocol::Osmand => {
+                Self::Osmand(osmand::Wire::to(&endpoint.address, device, token, http.clone()))
+            }
+            None => Self::Mqtt(Box::new(mqtt::Wire::to(&endpoint.address, device, token, feed))),
         }
     }
 
     /// How many records go in one message.
     pub(super) const fn most(&self) -> usize {
         match self {
-            Self::Teltonika(_) => teltonika::MOST,
+            Self::Stream(w) => w.most(),
             Self::Osmand(_) | Self::Mqtt(_) => 1,
+        }
+    }
+
+    /// Sends records so that nobody can read them, and hangs up; says whether it did. HTTP and MQTT have
+    /// no frames of their own that could be damaged: TCP mends or breaks.
+    pub(super) async fn deliver_damaged(&mut self, records: &[Record], how: Damage) -> Result<bool, Fault> {
+        match self {
+            Self::Stream(w) => w.deliver_damaged(records, how).await.map(|()| true),
+            Self::Osmand(_) | Self::Mqtt(_) => Ok(false),
         }
     }
 
@@ -74,7 +92,7 @@ impl Wire {
     /// them. After a fault the connection is to be hung up.
     pub(super) async fn deliver(&mut self, records: &[Record]) -> Result<Delivered, Fault> {
         match self {
-            Self::Teltonika(w) => w.deliver(records).await,
+            Self::Stream(w) => w.deliver(records).await,
             Self::Osmand(w) => w.deliver(records).await,
             Self::Mqtt(w) => w.deliver(records).await,
         }
@@ -83,7 +101,7 @@ impl Wire {
     /// Keeps an open connection alive; ends only when it breaks.
     pub(super) async fn idle(&mut self) -> Fault {
         match self {
-            Self::Teltonika(w) => w.idle().await,
+            Self::Stream(w) => w.idle().await,
             Self::Osmand(_) => std::future::pending().await,
             Self::Mqtt(w) => w.idle().await,
         }
@@ -92,23 +110,9 @@ impl Wire {
     /// Closes the connection.
     pub(super) fn hang_up(&mut self) {
         match self {
-            Self::Teltonika(w) => w.hang_up(),
+            Self::Stream(w) => w.hang_up(),
             Self::Osmand(_) => {}
             Self::Mqtt(w) => w.hang_up(),
         }
     }
-}
-
-/// A fix as a tracker's record.
-pub(super) fn record(fix: &Fix) -> Record {
-    let position = Position {
-        lat: fix.lat,
-        lon: fix.lon,
-        speed: fix.speed,
-        bearing: fix.bearing,
-        satellites: Some(11),
-        valid: true,
-        ..Position::default()
-    };
-    Record { reported: fix.reported.clone(), ..Record::at(fix.time, position) }
 }

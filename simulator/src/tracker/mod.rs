@@ -1,12 +1,24 @@
 //! The trackers in the vehicles: what each of them is, and what it sees of the truth.
 //!
-//! It makes fixes; how they travel is [`crate::send`]'s business.
+//! It makes reports; how they travel is [`crate::send`]'s business. What can go wrong is data
+//! ([`fault`]), and what it does is a chain of pure steps over the truth.
 
 mod day;
+pub mod fault;
+mod injected;
 mod merge;
+mod post;
+mod receiver;
+mod report;
 
 pub use day::TrackerDay;
-pub use merge::FixesBetween;
+pub use fault::Faults;
+pub use injected::Injected;
+pub(crate) use injected::injected;
+pub use merge::{FixesBetween, ReportsBetween};
+pub use report::{Place, Report};
+
+use std::collections::BTreeMap;
 
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,37 +27,46 @@ use transit_model::dispatch::VehicleKind;
 use transit_model::ids::VehicleId;
 
 use crate::chance::{Topic, between, chance, unit, word};
+use fault::Kind;
 
 /// How the fleet's trackers divide over the protocols: weights, of which only the proportion counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Split {
-    /// Teltonika 8 Extended over TCP.
-    pub teltonika: u32,
-    /// OsmAnd over HTTP.
-    pub osmand: u32,
-    /// JSON over MQTT.
-    pub mqtt: u32,
-}
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Split(BTreeMap<Protocol, u32>);
 
 impl Default for Split {
     /// As in a city that has bought most of its trackers at once.
     fn default() -> Self {
-        Self { teltonika: 6, osmand: 2, mqtt: 2 }
+        Self::new([(Protocol::Teltonika, 6), (Protocol::Osmand, 2), (Protocol::MqttJson, 2)])
     }
 }
 
 impl Split {
+    /// These weights; a protocol without one is not spoken.
+    pub fn new(weights: impl IntoIterator<Item = (Protocol, u32)>) -> Self {
+        Self(weights.into_iter().collect())
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> impl Iterator<Item = (Protocol, u32)> {
+        self.0.iter().map(|(p, w)| (*p, *w))
+    }
+
+    /// Whether all weights are 0.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(|w| *w == 0)
+    }
+
     /// The protocol of a share of the fleet, 0..1; Teltonika where all weights are 0.
     fn pick(&self, share: f64) -> Protocol {
-        let sum = f64::from(self.teltonika) + f64::from(self.osmand) + f64::from(self.mqtt);
-        let at = share * sum;
-        if at < f64::from(self.teltonika) || sum <= 0.0 {
-            Protocol::Teltonika
-        } else if at < f64::from(self.teltonika) + f64::from(self.osmand) {
-            Protocol::Osmand
-        } else {
-            Protocol::MqttJson
+        let mut at = share * self.weights().map(|(_, w)| f64::from(w)).sum::<f64>();
+        for (protocol, weight) in self.weights() {
+            if at < f64::from(weight) {
+                return protocol;
+            }
+            at -= f64::from(weight);
         }
+        self.weights().filter(|(_, w)| *w > 0).last().map_or(Protocol::Teltonika, |(p, _)| p)
     }
 }
 
@@ -58,8 +79,10 @@ pub struct Tracker {
     pub kind: VehicleKind,
     /// What it speaks.
     pub protocol: Protocol,
-    /// What it calls itself: an IMEI, or a name.
+    /// As what the registry knows it: an IMEI, or a name.
     pub device: DeviceKey,
+    /// What it calls itself on the wire: the same, unless somebody mistyped it.
+    pub says: DeviceKey,
     /// Milliseconds between fixes: 5 to 20 s.
     pub interval: i64,
     /// How far its fixes are off, metres (deviation on each axis).
@@ -69,6 +92,7 @@ pub struct Tracker {
     /// It knows the trip it is on and says so. Only the MQTT ones, which sit in an on-board computer.
     pub reports_trip: bool,
     seed: u64,
+    faults: Faults,
 }
 
 impl Tracker {
@@ -78,21 +102,38 @@ impl Tracker {
         let mut rng = chance(seed, Topic::Tracker, word(vehicle.as_str()), 0);
         let protocol = split.pick(unit(&mut rng));
         let device = match protocol {
-            Protocol::Teltonika => DeviceKey::from(imei(rng.random_range(0..1_000_000_000_000))),
             Protocol::Osmand => DeviceKey::from(format!("phone-{vehicle}")),
             Protocol::MqttJson => DeviceKey::from(format!("obu-{vehicle}")),
+            _ => DeviceKey::from(imei(rng.random_range(0..NUMBERS))),
         };
         Self {
             vehicle: vehicle.clone(),
             kind,
             protocol,
+            says: device.clone(),
             device,
             interval: rng.random_range(5..=20) * 1000,
             noise: between(&mut rng, 2.5, 6.5),
             outages: between(&mut rng, 0.05, 0.6),
             reports_trip: protocol == Protocol::MqttJson && kind == VehicleKind::Transit,
             seed,
+            faults: Faults::default(),
         }
+    }
+
+    /// The same with its part of a fleet's faults.
+    #[must_use]
+    pub fn with_faults(mut self, faults: &Faults) -> Self {
+        self.faults = faults.clone();
+        let mistyped = faults.of(&self).any(|(_, rule)| rule.kind == Kind::WrongImei);
+        if mistyped {
+            let mut rng = chance(self.seed, Topic::FaultOf, word(self.device.expose()), 0);
+            self.says = match self.device.expose().len() {
+                15 => DeviceKey::from(imei(rng.random_range(0..NUMBERS))),
+                _ => DeviceKey::from(format!("{}-{}", self.device.expose(), rng.random_range(10..100))),
+            };
+        }
+        self
     }
 
     /// The tracker's token for protocols that have one, from a secret of the installation: 32 hex
@@ -104,6 +145,9 @@ impl Tracker {
         format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
     }
 }
+
+/// So many numbers an IMEI has room for.
+pub(crate) const NUMBERS: u64 = 1_000_000_000_000;
 
 /// An IMEI: a type code, a number of at most twelve digits, and the check digit (3GPP TS 23.003, annex B).
 pub(crate) fn imei(number: u64) -> String {
@@ -147,8 +191,9 @@ mod tests {
         let count = |p| fleet.iter().filter(|t| t.protocol == p).count();
         assert!((550..650).contains(&count(Protocol::Teltonika)), "{}", count(Protocol::Teltonika));
         assert!((150..250).contains(&count(Protocol::Osmand)) && (150..250).contains(&count(Protocol::MqttJson)));
-        let none = Split { teltonika: 0, osmand: 0, mqtt: 1 };
-        assert_eq!(none.pick(0.0), Protocol::MqttJson);
+        let one = Split::new([(Protocol::Teltonika, 0), (Protocol::MqttJson, 1)]);
+        assert_eq!((one.pick(0.0), one.pick(0.999)), (Protocol::MqttJson, Protocol::MqttJson));
+        assert_eq!(Split::new([]).pick(0.5), Protocol::Teltonika);
         assert!(fleet.iter().all(|t| DeviceKey::is_valid(t.device.expose()) && (5000..=20_000).contains(&t.interval)));
     }
 

@@ -17,7 +17,6 @@ use simulator::city::{self, Machine};
 use simulator::drive::Cap;
 use simulator::fleet::{Fleet, FleetOptions};
 use simulator::send::{Endpoints, Options, Simulator};
-use simulator::tracker::Split;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::NewDevice;
 use tracker_ingest::codec::Protocol;
@@ -118,18 +117,12 @@ async fn open(
     let shutdown = CancellationToken::new();
     let city = prepared.start(shutdown.clone()).await?;
     let addresses = city.ingest.addresses();
-    let endpoint = |a: Option<std::net::SocketAddr>| a.map(|a| a.to_string());
     let options = Options {
         seed: SEED,
         secret: transit_model::clock::entropy().context("the system gives no random bytes")?,
         cap: Some(shown.cap(args.vehicles, moment.at)),
         machines: shown.machines.clone(),
-        endpoints: Endpoints {
-            teltonika: endpoint(addresses.of(Protocol::Teltonika)),
-            osmand: endpoint(addresses.of(Protocol::Osmand)),
-            mqtt: endpoint(addresses.of(Protocol::MqttJson)),
-        },
-        split: Split::default(),
+        endpoints: Endpoints::by(|p| addresses.of(p)),
         ..Options::default()
     };
     let simulator = Simulator::new(Arc::clone(fleet.timetable()), options, clock.now())?;

@@ -9,7 +9,6 @@ use simulator::drive::Cap;
 use simulator::fleet::{Fleet, FleetOptions};
 use simulator::send::{Endpoints, Options, Simulator};
 use tokio_util::sync::CancellationToken;
-use tracker_ingest::codec::Protocol;
 use transit_model::clock::{ScaledClock, SharedClock};
 use transit_model::dispatch::{Phase, VehicleKind};
 use transit_model::ids::{FeedId, TripIdx, VehicleId};
@@ -128,17 +127,12 @@ async fn a_fleet_on_real_sockets_at_sixty_times_the_speed_is_where_it_truly_is()
     let stop = CancellationToken::new();
     let city = prepared.start(stop.clone()).await.unwrap();
     let at = city.ingest.addresses();
-    let text = |a: Option<std::net::SocketAddr>| a.map(|a| a.to_string());
     let options = Options {
         seed: SEED,
         secret: [7; 32],
         cap: cap(40),
         machines: city::machines(),
-        endpoints: Endpoints {
-            teltonika: text(at.of(Protocol::Teltonika)),
-            osmand: text(at.of(Protocol::Osmand)),
-            mqtt: text(at.of(Protocol::MqttJson)),
-        },
+        endpoints: Endpoints::by(|p| at.of(p)),
         ..Options::default()
     };
     let simulator = Simulator::new(Arc::clone(&t), options, clock.now()).unwrap();
