@@ -148,7 +148,8 @@ fn records_have_an_owner() {
         said.extend(says(device.as_mut(), &told));
         let chunks: Vec<&[u8]> = said.iter().map(Vec::as_slice).collect();
         let (heard, _) = hear(server.as_mut(), &chunks);
-        let login = heard.iter().find_map(|h| if let Message::Login(key) = &h.message { Some(key.clone()) } else { None });
+        let login =
+            heard.iter().find_map(|h| if let Message::Login(key) = &h.message { Some(key.clone()) } else { None });
         for r in records(&heard) {
             let owner = r.device.or_else(|| login.clone());
             prop_assert_eq!(owner.as_ref().map(DeviceKey::expose), Some(IMEI), "{}", p);
@@ -267,11 +268,11 @@ fn the_first_words_say_which_protocol_it_is() {
         for n in 0..first.len() {
             assert_ne!((codec.sniff)(&first[..n]), Sniff::No, "{protocol} does not know {:02x?}", &first[..n]);
         }
-        let yes: Vec<&str> =
-            codecs().filter(|(_, c)| (c.sniff)(&first) == Sniff::Yes).map(|(p, _)| p.name()).collect();
+        let yes: Vec<&str> = codecs().filter(|(_, c)| (c.sniff)(&first) == Sniff::Yes).map(|(p, _)| p.name()).collect();
         assert!(yes.contains(&protocol.name()), "{protocol} does not know its own {first:02x?}");
         let alike = |other: &str| {
-            let pair = |(a, b): &(&str, &str)| (*a, *b) == (protocol.name(), other) || (*b, *a) == (protocol.name(), other);
+            let pair =
+                |(a, b): &(&str, &str)| (*a, *b) == (protocol.name(), other) || (*b, *a) == (protocol.name(), other);
             ALIKE.iter().any(pair)
         };
         let others: Vec<&&str> = yes.iter().filter(|name| **name != protocol.name() && !alike(name)).collect();
