@@ -38,6 +38,8 @@ sources! {
     Galileosky "galileosky" "Galileosky over TCP.",
     Ruptela "ruptela" "Ruptela over TCP.",
     Ntcb "ntcb" "NTCB and FLEX of Navtelecom over TCP.",
+    Egts "egts" "EGTS over TCP, of a device or a relay.",
+    Retranslator "retranslator" "Wialon Retranslator over TCP.",
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
 }
 

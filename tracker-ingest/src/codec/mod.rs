@@ -14,6 +14,7 @@
 //!
 //! No codec opens a socket, reads a clock or decides whether a fix is believable (that is [`crate::gate`]).
 
+pub mod egts;
 mod error;
 pub mod galileosky;
 mod lines;
@@ -22,6 +23,7 @@ pub mod mqtt_json;
 pub mod ntcb;
 pub mod osmand;
 mod reader;
+pub mod retranslator;
 pub mod ruptela;
 pub mod stream;
 pub mod teltonika;
@@ -88,6 +90,8 @@ protocols! {
     Galileosky, Some(&galileosky::STREAM), "Galileosky.";
     Ruptela, Some(&ruptela::STREAM), "Ruptela.";
     Ntcb, Some(&ntcb::STREAM), "NTCB and FLEX 1.0 to 3.0 of Navtelecom.";
+    Egts, Some(&egts::STREAM), "EGTS, of a device or a relay.";
+    Retranslator, Some(&retranslator::STREAM), "Wialon Retranslator.";
     Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
 }

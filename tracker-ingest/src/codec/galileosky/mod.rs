@@ -51,7 +51,7 @@ pub fn sniff(first: &[u8]) -> Sniff {
     match first {
         [PACKET, _, _, rest @ ..] => match rest {
             [] => Sniff::NeedMore,
-            [0x01..=0x04 | 0x10 | 0x20 | 0x30, ..] => Sniff::Yes,
+            [0x01..=0x04, ..] => Sniff::Yes,
             _ => Sniff::No,
         },
         [] | [PACKET, ..] => Sniff::NeedMore,
