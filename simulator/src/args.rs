@@ -23,6 +23,7 @@ use crate::corpus::{FIXES, TRUTH, Table, WriteError};
 use crate::drive::Cap;
 use crate::fleet::{Fleet, FleetOptions};
 use crate::load::args::{LoadArgs, LoadFailure};
+use crate::newcity;
 use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transport};
 
 /// Drive a city's vehicles: send what their trackers see to a server, or write it down with the truth.
@@ -30,8 +31,12 @@ use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transpor
 /// Without --gtfs it is the demo city with its municipal machines. The same --seed gives the same
 /// city, day by day and second by second.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "simulate", version)]
+#[command(name = "simulate", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Something else than driving vehicles.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The feed to drive: a GTFS zip or folder.
     #[arg(long, value_name = "FEED")]
     pub gtfs: Option<PathBuf>,
@@ -88,6 +93,13 @@ pub struct Args {
     /// `--load` and what belongs to it.
     #[command(flatten)]
     pub load: LoadArgs,
+}
+
+/// What the simulator does besides driving vehicles.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a city that never was, as a GTFS feed.
+    NewCity(newcity::command::Args),
 }
 
 /// A protocol and where it is spoken.
@@ -210,6 +222,9 @@ impl Failure {
 pub async fn run(args: Args) -> Result<(), Failure> {
     let now = SystemClock.now();
     let today = ServiceDate::from_days(i32::try_from(now.secs() / 86_400).unwrap_or(0));
+    if let Some(Command::NewCity(args)) = &args.command {
+        return say(&newcity::command::run(args, today)?);
+    }
     let day = args.day.unwrap_or(today);
     let writes = args.fixes.is_some() || args.truth.is_some();
     if !writes && args.server.is_empty() && args.write_gtfs.is_none() && !args.load.load {

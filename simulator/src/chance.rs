@@ -46,6 +46,8 @@ pub(crate) enum Topic {
     Fault = 40,
     /// Who has a fault.
     FaultOf = 41,
+    /// How a new city grows.
+    NewCity = 60,
 }
 
 /// A generator for one thing: the topic and two words name it.

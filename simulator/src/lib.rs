@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`city`] | the demo city as a GTFS feed |
+//! | [`newcity`] | a city of any size that never was, as a GTFS feed |
 //! | [`drive`] | how the vehicles of any feed move: the truth |
 //! | [`tracker`] | what the trackers in them see of it, and what they lose |
 //! | [`fleet`] | all of it together: plans by day, fixes in the order a server has them |
@@ -22,9 +23,12 @@ pub mod corpus;
 pub mod drive;
 pub mod fleet;
 pub mod load;
+pub mod newcity;
 pub mod send;
 pub mod tracker;
 
 mod chance;
+mod paper;
+mod streets;
 
 pub use args::{Args, Failure, run};

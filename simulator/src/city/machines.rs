@@ -2,7 +2,7 @@
 
 use transit_model::time::ServiceTime;
 
-use super::streets::Streets;
+use super::streets::{lay, numbers};
 
 /// What a machine does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -57,7 +57,7 @@ pub struct Machine {
 /// The machines of the demo city.
 #[must_use]
 pub fn machines() -> Vec<Machine> {
-    let streets = Streets::lay();
+    let streets = lay();
     let shift = |from: i32, to: i32| (ServiceTime(from * 3600), ServiceTime(to * 3600));
     let rounds: [(&str, MachineKind, _, &[&str]); 4] = [
         (
@@ -118,7 +118,7 @@ pub fn machines() -> Vec<Machine> {
     rounds
         .into_iter()
         .filter_map(|(id, kind, shift, way)| {
-            let line = streets.line(way)?;
+            let line = streets.line(&numbers(way))?;
             let round = line.points().iter().map(|p| streets.plane.lat_lon(*p)).collect();
             Some(Machine { id, kind, round, shift })
         })

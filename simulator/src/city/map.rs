@@ -4,6 +4,8 @@
 //! works lie, and what they are called. Lines and distances are drawn by hand for this project and
 //! are not a survey. Metres east and north of Soborna square.
 
+use crate::streets::Place;
+
 /// Where metres are counted from: Soborna square, degrees.
 pub(crate) const ORIGIN: (f64, f64) = (48.8534, 37.6057);
 
@@ -18,16 +20,6 @@ pub(crate) struct Junction {
     pub(crate) at: Point,
 }
 
-/// A stop on a street: two platforms, one on each side, where lines call in that direction.
-pub(crate) struct Place {
-    /// What share of the street lies before it.
-    pub(crate) share: f32,
-    /// Its name on the pole.
-    pub(crate) name: &'static str,
-    /// The timetable holds times for it; for the others only the order is known.
-    pub(crate) timed: bool,
-}
-
 /// A street between two junctions.
 pub(crate) struct Street {
     /// From this junction.
@@ -39,7 +31,7 @@ pub(crate) struct Street {
     /// Where it bends.
     pub(crate) bends: &'static [Point],
     /// The stops along it.
-    pub(crate) places: &'static [Place],
+    pub(crate) places: &'static [Place<'static>],
 }
 
 /// Water, for whoever draws the city.
@@ -54,11 +46,11 @@ const fn junction(key: &'static str, x: f32, y: f32) -> Junction {
     Junction { key, at: (x, y) }
 }
 
-const fn timed(share: f32, name: &'static str) -> Place {
+const fn timed(share: f32, name: &'static str) -> Place<'static> {
     Place { share, name, timed: true }
 }
 
-const fn plain(share: f32, name: &'static str) -> Place {
+const fn plain(share: f32, name: &'static str) -> Place<'static> {
     Place { share, name, timed: false }
 }
 

@@ -49,16 +49,16 @@ pub struct MapLine {
 /// The river (its middle line) and the salt lakes (closed shores).
 #[must_use]
 pub fn waters() -> Vec<MapLine> {
-    let plane = streets::Streets::lay().plane;
+    let plane = streets::lay().plane;
     let degrees = |line: &Polyline| line.points().iter().map(|p| plane.lat_lon(*p)).collect();
-    let drawn = |w: &map::Water| MapLine { name: w.name, points: degrees(&streets::smooth(w.line.iter().copied())) };
+    let drawn = |w: &map::Water| MapLine { name: w.name, points: degrees(&streets::drawn(w.line.iter().copied())) };
     map::WATERS.iter().map(drawn).collect()
 }
 
 /// Every street's middle line.
 #[must_use]
 pub fn streets() -> Vec<MapLine> {
-    let laid = streets::Streets::lay();
+    let laid = streets::lay();
     let degrees = |line: &Polyline| line.points().iter().map(|p| laid.plane.lat_lon(*p)).collect();
     laid.lines().map(|(name, line)| MapLine { name, points: degrees(line) }).collect()
 }

@@ -1,7 +1,7 @@
 //! The demo city's timetable: how long the ride takes at what hour, and which vehicle runs what.
 
 use super::lines::{Headways, Kind, Line};
-use super::streets::Way;
+use crate::streets::Way;
 
 /// The two kinds of day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
