@@ -20,7 +20,7 @@ use transit_model::timetable::Timetable;
 
 use crate::city;
 use crate::corpus::{FIXES, TRUTH, Table, WriteError};
-use crate::drive::Cap;
+use crate::drive::{Cap, Mishaps};
 use crate::fleet::{Fleet, FleetOptions};
 use crate::load::args::{LoadArgs, LoadFailure};
 use crate::newcity;
@@ -87,6 +87,13 @@ pub struct Args {
     /// How many days from --day on.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "day", value_parser = clap::value_parser!(u16).range(1..=366))]
     pub days: u16,
+    /// Measure how vehicles move in tables of truth of the feed, --truth ones or recorded: link times,
+    /// what one ride tells of the next, headways, lateness. Several are measured together.
+    #[arg(long, value_name = "TRUTH.csv[.gz]", num_args = 1.., conflicts_with_all = ["server", "fixes", "truth"])]
+    pub measure: Vec<PathBuf>,
+    /// How much goes wrong by chance when days are written down: 0 = nothing, 1 = as usual.
+    #[arg(long, value_name = "RATE", default_value_t = 1.0, value_parser = parse_mishaps)]
+    pub mishaps: f64,
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
@@ -153,6 +160,11 @@ fn parse_speed(s: &str) -> Result<f64, String> {
     if (0.1..=3600.0).contains(&speed) { Ok(speed) } else { Err("from 0.1 to 3600".to_owned()) }
 }
 
+fn parse_mishaps(s: &str) -> Result<f64, String> {
+    let rate: f64 = s.parse().map_err(|_| format!("`{s}` is not a number"))?;
+    if (0.0..=100.0).contains(&rate) { Ok(rate) } else { Err("from 0 to 100".to_owned()) }
+}
+
 /// Why the simulator ends with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -178,6 +190,9 @@ pub enum Failure {
     /// A table cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A table of truth cannot be measured.
+    #[error(transparent)]
+    Measure(#[from] crate::measure::ReadError),
     /// A load makes no sense, or nobody took it.
     #[error(transparent)]
     Load(#[from] LoadFailure),
@@ -227,7 +242,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     }
     let day = args.day.unwrap_or(today);
     let writes = args.fixes.is_some() || args.truth.is_some();
-    if !writes && args.server.is_empty() && args.write_gtfs.is_none() && !args.load.load {
+    if !writes && args.server.is_empty() && args.write_gtfs.is_none() && args.measure.is_empty() && !args.load.load {
         return Err(Failure::Nothing);
     }
     if let Some(path) = &args.write_gtfs {
@@ -239,13 +254,17 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         None => (city::load(day)?, city::machines()),
     };
     let timetable = Arc::new(loaded.timetable);
+    if !args.measure.is_empty() {
+        return crate::measure::command(&args.measure, &timetable, args.json);
+    }
     if args.load.load {
         return crate::load::args::run(&args, &timetable).await;
     }
     let cap = args.vehicles.map(|vehicles| Cap { vehicles, at: args.busiest_at });
     if writes {
         let machines = if args.machines { machines } else { Vec::new() };
-        let options = FleetOptions { seed: args.seed, cap, machines, ..FleetOptions::default() };
+        let mishaps = Mishaps(args.mishaps);
+        let options = FleetOptions { seed: args.seed, cap, mishaps, machines, ..FleetOptions::default() };
         return write_down(&args, &Fleet::new(timetable, options), day);
     }
     if args.server.is_empty() {

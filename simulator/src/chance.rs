@@ -40,6 +40,8 @@ pub(crate) enum Topic {
     Demand = 14,
     /// What goes wrong on a day.
     Mishap = 15,
+    /// What one route meets on a link at one time of every day.
+    Habit = 17,
     /// The day of a reserve vehicle.
     Reserve = 16,
     /// What a fault does to a tracker in one day.

@@ -15,6 +15,7 @@
 //! | [`corpus`] | days written down: fixes, and what truly happened |
 //! | [`args`] | `zupynka simulate` |
 //! | [`send`] | the fleet on the wire, through the trackers' own protocols |
+//! | [`measure`] | how vehicles move, in figures: recordings and simulated days alike |
 //! | [`load`] | so many records a second by the clock, whatever the server does |
 
 pub mod args;
@@ -23,6 +24,7 @@ pub mod corpus;
 pub mod drive;
 pub mod fleet;
 pub mod load;
+pub mod measure;
 pub mod newcity;
 pub mod send;
 pub mod tracker;

@@ -25,7 +25,7 @@ use super::{Options, mishap, reserves};
 use crate::chance::{Topic, between, chance, normal, word};
 
 /// Spread of pace between drivers.
-const PACE: f64 = 0.035;
+const PACE: f64 = 0.045;
 
 /// A day that has been driven.
 pub(super) struct Driven {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
-use transit_model::ids::{LinkIdx, StopPos, TripIdx};
+use transit_model::ids::{LinkIdx, RouteIdx, StopPos, TripIdx};
 use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
 use transit_model::timetable::{CallTimes, Mode, Timetable};
 
@@ -44,19 +44,19 @@ pub(super) struct Allowed {
 }
 
 /// Spread of one vehicle's ride over one link (deviation of the logarithm).
-const OWN: f64 = 0.15;
+const OWN: f64 = 0.155;
 /// Spread of that spread: most rides are ordinary, a few are not.
 const OWN_WILD: f64 = 0.45;
 /// How far from a stop a vehicle is slow, metres.
 const SLOW: f64 = 40.0;
 /// Stops whose times lie closer than this are timed together: feeds round to minutes, seconds.
-const ANCHOR: i32 = 100;
+const ANCHOR: i32 = 60;
 /// Doors take at most so much of what a timetable allows.
 const DOORS_MOST: f64 = 0.4;
 /// How much faster a driver is who is five minutes late or more…
-const HURRY: f64 = 0.06;
+const HURRY: f64 = 0.02;
 /// …and one who is twenty minutes late, besides.
-const HURRY_MORE: f64 = 0.16;
+const HURRY_MORE: f64 = 0.20;
 
 /// All that the vehicles of one day share.
 pub(super) struct Scene<'a> {
@@ -86,6 +86,7 @@ pub(super) struct Ride {
 
 /// Who rides over what.
 pub(super) struct Rides {
+    pub(super) route: RouteIdx,
     pub(super) link: LinkIdx,
     pub(super) metres: f64,
     pub(super) allowed: Allowed,
@@ -132,7 +133,7 @@ impl Scene<'_> {
         let late = (r.late / 300.0).clamp(0.0, 1.0);
         let hurry = 1.0 - HURRY * late - HURRY_MORE * ((r.late - 300.0) / 900.0).clamp(0.0, 1.0);
         let own = (OWN * (OWN_WILD * normal(rng)).exp() * normal(rng)).exp();
-        let streets = self.traffic.slowness(self.tt, r.link, r.at) * own;
+        let streets = self.traffic.slowness(self.tt, r.route, r.link, r.at) * own;
         let slow = streets.powf(exposed) * r.pace * hurry;
         let lights = self.traffic.lights(self.tt.links.at(r.link).key).filter(|_| exposed > 0.5);
         let moving = (r.allowed.ride - lights.map_or(0.0, |l| l.mean())).max(r.allowed.ride * 0.5) * slow;

@@ -27,7 +27,7 @@ const DETOUR: f64 = 1.15;
 /// Who is early by more waits at a stop that has a time, seconds…
 const EARLY: f64 = 90.0;
 /// …one time in so many.
-const WAITS: f64 = 0.3;
+const WAITS: f64 = 0.1;
 /// How long passengers of a broken vehicle wait in it, seconds.
 const STRANDED: (f64, f64) = (120.0, 360.0);
 /// How long until it is towed away, seconds.
@@ -156,7 +156,7 @@ impl Runner {
         };
         // Most leave within half a minute, a few are held up longer; nobody leaves before time of
         // their own accord.
-        let held = if unit(&mut self.rng) < 0.04 { between(&mut self.rng, 60.0, 240.0) } else { 0.0 };
+        let held = if unit(&mut self.rng) < 0.03 { between(&mut self.rng, 60.0, 240.0) } else { 0.0 };
         let late = (12.0 * (0.9 * normal(&mut self.rng)).exp()).min(90.0) + held;
         let wish = early.map_or(late, |(_, by)| -by);
         let leaves = (seconds(planned) + wish).max(s.since_start(ready));
@@ -240,7 +240,16 @@ impl Runner {
         };
         let planned = on.times.get(n).map_or(at, |c| seconds(c.departure));
         let mode = s.tt.routes.at(pattern.route).mode;
-        let rides = Rides { link: *link, metres, allowed: *allowed, mode, at, late: at - planned, pace: self.pace };
+        let rides = Rides {
+            route: pattern.route,
+            link: *link,
+            metres,
+            allowed: *allowed,
+            mode,
+            at,
+            late: at - planned,
+            pace: self.pace,
+        };
         s.ride(&rides, &mut self.rng)
     }
 

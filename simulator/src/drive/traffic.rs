@@ -4,24 +4,29 @@
 //! Each part is a field: it can be asked for any link and moment, in any order, and answers the same.
 //! The spreads are fitted to a recording; `docs/simulator.md` tells how close they come.
 
-use transit_model::ids::LinkIdx;
+use transit_model::ids::{LinkIdx, RouteIdx};
 use transit_model::plane::Xy;
 use transit_model::time::ServiceDate;
 use transit_model::timetable::{LinkKey, Timetable};
 
 use super::effect::Slow;
-use crate::chance::{Topic, between, chance, normal, unit};
+use crate::chance::{Topic, between, chance, normal, unit, word};
 
 /// Spread of what a link costs at all times (deviation of the logarithm).
-const LINK: f64 = 0.14;
+const LINK: f64 = 0.11;
 /// Spread of what it costs at one time of every day of a kind.
-const TIME_OF_DAY: f64 = 0.09;
+const TIME_OF_DAY: f64 = 0.1;
 /// How long that lasts, seconds.
-const TIME_OF_DAY_LASTS: f64 = 2700.0;
+const TIME_OF_DAY_LASTS: f64 = 3600.0;
+/// Spread of what the vehicles of one route meet there at one time of every day of a kind: a school
+/// that begins, a shift that ends, a timetable that is wrong there.
+const HABIT: f64 = 0.11;
+/// How long that lasts, seconds.
+const HABIT_LASTS: f64 = 1500.0;
 /// Spread between days.
 const DAY: f64 = 0.03;
 /// Spread of what everybody meets on a link within the same minutes.
-const MINUTES: f64 = 0.075;
+const MINUTES: f64 = 0.03;
 /// How long that lasts, seconds.
 const MINUTES_LAST: f64 = 480.0;
 /// Spread of what everybody meets in one neighbourhood.
@@ -29,9 +34,9 @@ const AREA: f64 = 0.05;
 /// How long that lasts, seconds.
 const AREA_LASTS: f64 = 1500.0;
 /// How far it reaches, metres.
-const AREA_REACH: f64 = 900.0;
+const AREA_REACH: f64 = 600.0;
 /// Without rush a ride takes so much of what the timetable allows.
-const CALM: f64 = 0.97;
+const CALM: f64 = 0.96;
 /// How much a full rush adds on an average link: timetables know most of it.
 const RUSH: f64 = 0.06;
 
@@ -78,18 +83,22 @@ impl Traffic {
     }
 
     /// What a link costs at a moment, seconds of the service day, as a factor on the timetable's time.
-    pub(super) fn slowness(&self, tt: &Timetable, link: LinkIdx, at: f64) -> f64 {
-        self.usual(tt.links.at(link).key, at) * self.today(tt, link, at)
+    pub(super) fn slowness(&self, tt: &Timetable, route: RouteIdx, link: LinkIdx, at: f64) -> f64 {
+        self.usual(tt.links.at(link).key, &tt.routes.at(route).id, at) * self.today(tt, link, at)
     }
 
     /// The part that a learner can know beforehand: the same on every day of this kind.
-    fn usual(&self, link: LinkKey, at: f64) -> f64 {
+    fn usual(&self, link: LinkKey, route: &str, at: f64) -> f64 {
         let always = LINK * normal(&mut chance(self.seed, Topic::Link, link.0, 0));
         let kind = u64::from(self.weekend) << 32;
         let then = |n: u64| normal(&mut chance(self.seed, Topic::LinkHalfHour, link.0, n | kind));
-        let now = TIME_OF_DAY * smooth(at.rem_euclid(86_400.0) / TIME_OF_DAY_LASTS, then);
+        let clock = at.rem_euclid(86_400.0);
+        let now = TIME_OF_DAY * smooth(clock / TIME_OF_DAY_LASTS, then);
+        let own = link.0 ^ word(route);
+        let habit = |n: u64| normal(&mut chance(self.seed, Topic::Habit, own, n | kind));
+        let habit = HABIT * smooth(clock / HABIT_LASTS, habit);
         let feels = between(&mut chance(self.seed, Topic::LinkNature, link.0, 0), 0.3, 1.7);
-        CALM * (always + now).exp() * (RUSH * feels).mul_add(self.rush(at), 1.0)
+        CALM * (always + now + habit).exp() * (RUSH * feels).mul_add(self.rush(at), 1.0)
     }
 
     /// What today adds: for every vehicle on the link, and around it, in these minutes.
