@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use transit_model::clock::{Clock as _, SystemClock};
 
-use crate::commands::{bench, check, config, decode, demo, devices, replay, serve, token};
+use crate::commands::{bench, check, config, decode, demo, devices, evaluate, replay, serve, token};
 use crate::logs;
 
 /// Exit code: the thing asked for failed.
@@ -41,6 +41,8 @@ pub enum Command {
     Simulate(simulator::Args),
     /// Replay recorded fixes through the live matcher, predictor and learner.
     Replay(replay::Args),
+    /// Score predictions against what happened, beside baselines.
+    Evaluate(evaluate::Args),
     /// Decode recorded messages of a tracker protocol: JSON lines in, JSON lines out.
     Decode(decode::Args),
     /// Measure how fast Zupynka is on this machine.
@@ -112,6 +114,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Dispatch(args) => client(dispatch_tui::run(args), dispatch_tui::Failure::exit_code),
         Command::Simulate(args) => client(simulator::run(args), simulator::Failure::exit_code),
         Command::Replay(args) => ended(replay::run(&args)),
+        Command::Evaluate(args) => ended(in_runtime(evaluate::run(&args))),
         Command::Decode(args) => ended(decode::run(&args)),
         Command::Bench(args) => ended(bench::run(&args)),
         Command::Config(args) => ended(config::run(&args)),

@@ -8,6 +8,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`accuracy`] | how good predictions are |
 //! | [`matching`] | which trip a vehicle is on, and where on it |
 //! | [`learning`] | link times, dwells and the predictor's own errors |
 //! | [`engine`] | the pure engine: fixes in, world out |
@@ -20,6 +21,7 @@
 //! | [`http`] | HTTP, WebSocket and the web pages |
 //! | [`auth`] | tokens and roles |
 
+pub mod accuracy;
 pub mod auth;
 pub mod board;
 pub mod engine;

@@ -3,6 +3,7 @@
 //!
 //! The one task that owns the [`Engine`]; everything it decides is decided in there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,13 @@ use tokio_util::sync::CancellationToken;
 use transit_model::clock::{SharedClock, Stopwatch};
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
-use transit_model::time::UnixMs;
+use transit_model::time::{ServiceDate, UnixMs};
 
+use crate::accuracy::book::{Book, DAYS};
+use crate::accuracy::judge::Judge;
+use crate::accuracy::tally::Tally;
 use crate::engine::Engine;
+use crate::engine::run::StopEvent;
 use crate::metrics::EngineMetrics;
 use crate::store::{ModelUpdate, StopEventRow, Store, StoreError};
 use crate::world::World;
@@ -26,6 +31,8 @@ const ROUND: Duration = Duration::from_millis(250);
 const REPREDICT: i64 = 5;
 /// How often what was learned is saved, real time.
 const SAVE: Duration = Duration::from_secs(60);
+/// How often accuracy is saved, real time.
+const SAVE_ACCURACY: Duration = Duration::from_secs(300);
 /// How many fixes are taken before looking up.
 const BATCH: usize = 8192;
 /// How many writes wait for the store.
@@ -56,6 +63,7 @@ pub struct Parts {
 enum Write {
     Events(Vec<StopEventRow>),
     Model(Box<ModelUpdate>),
+    Accuracy(Vec<(ServiceDate, Arc<Tally>)>),
 }
 
 /// Runs the engine until the shutdown; then what was learned is saved and the task ends.
@@ -71,7 +79,10 @@ async fn run(mut p: Parts) {
     let mut save = tokio::time::interval(SAVE);
     save.set_missed_tick_behavior(MissedTickBehavior::Delay);
     save.reset();
-    let mut state = State { dirty: true, predicted: None, touched: Vec::new(), counts: p.engine.counts() };
+    let mut save_accuracy = tokio::time::interval(SAVE_ACCURACY);
+    save_accuracy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    save_accuracy.reset();
+    let mut state = State::new(&p, kept_accuracy(&p).await);
     let mut batch = Vec::with_capacity(BATCH);
     publish(&mut p, &mut state);
     let mut open = true;
@@ -84,10 +95,12 @@ async fn run(mut p: Parts) {
                 batch.clear();
             }
             _ = round.tick() => publish(&mut p, &mut state),
-            _ = save.tick() => hand_over(&mut p, &writes),
+            _ = save.tick() => hand_over(&mut p, &mut state, &writes),
+            _ = save_accuracy.tick() => hand_over_accuracy(&p, &mut state, &writes),
         }
     }
-    hand_over(&mut p, &writes);
+    hand_over(&mut p, &mut state, &writes);
+    hand_over_accuracy(&p, &mut state, &writes);
     drop(writes);
     if let Err(error) = writer.await {
         tracing::error!(%error, "the store's writer did not end well");
@@ -99,6 +112,37 @@ struct State {
     predicted: Option<UnixMs>,
     touched: Vec<usize>,
     counts: crate::engine::Counts,
+    /// Stop events that wait for the store.
+    events: Vec<StopEvent>,
+    judge: Judge,
+    accuracy: Arc<Book>,
+}
+
+impl State {
+    fn new(p: &Parts, accuracy: Book) -> Self {
+        Self {
+            dirty: true,
+            predicted: None,
+            touched: Vec::new(),
+            counts: p.engine.counts(),
+            events: Vec::new(),
+            judge: Judge::new(Arc::clone(p.engine.timetable()), accuracy.clone()),
+            accuracy: Arc::new(accuracy),
+        }
+    }
+}
+
+/// The accuracy of the last days, as the store has it.
+async fn kept_accuracy(p: &Parts) -> Book {
+    let today = p.engine.timetable().zone.date(p.clock.now());
+    match p.store.load_accuracy(today.plus_days(1 - DAYS)).await {
+        Ok(days) => Book::new(days),
+        Err(error) => {
+            p.metrics.store_failed();
+            tracing::error!(%error, "the accuracy of the last days cannot be read; it begins anew");
+            Book::default()
+        }
+    }
 }
 
 fn take(engine: &mut Engine, fixes: &[Fix], state: &mut State) {
@@ -128,7 +172,17 @@ fn publish(p: &mut Parts, state: &mut State) {
         return;
     }
     state.dirty = false;
-    let world = p.engine.world(now, true);
+    let mut world = p.engine.world(now, true);
+    let events = p.engine.drain_events();
+    state.judge.note(&events);
+    state.events.extend(events);
+    if state.judge.turn(now, p.engine.vehicles()) {
+        state.accuracy = Arc::new(state.judge.book().clone());
+        if let Some((_, day)) = state.accuracy.latest() {
+            p.metrics.accuracy.show(day.all());
+        }
+    }
+    world.accuracy = Arc::clone(&state.accuracy);
     let counts = p.engine.counts();
     p.metrics.count(state.counts, counts);
     state.counts = counts;
@@ -137,14 +191,15 @@ fn publish(p: &mut Parts, state: &mut State) {
 }
 
 /// Hands stop events and what was learned to the writer; while it does not keep up they stay here.
-fn hand_over(p: &mut Parts, writes: &mpsc::Sender<Write>) {
+fn hand_over(p: &mut Parts, state: &mut State, writes: &mpsc::Sender<Write>) {
     let Ok(both) = writes.try_reserve_many(2) else {
         p.metrics.store_failed();
         tracing::warn!("the store does not keep up; what was learned waits");
         return;
     };
     let t = Arc::clone(p.engine.timetable());
-    let events = p.engine.drain_events();
+    state.events.extend(p.engine.drain_events());
+    let events = std::mem::take(&mut state.events);
     let name = |i: u32| p.engine.vehicles().get(i as usize).map_or("", |v| v.id.as_str());
     let rows: Vec<StopEventRow> = events.iter().map(|e| StopEventRow::of(e, name(e.vehicle), &t)).collect();
     let model = ModelUpdate::take(p.engine.model_mut());
@@ -153,11 +208,21 @@ fn hand_over(p: &mut Parts, writes: &mpsc::Sender<Write>) {
     }
 }
 
+/// Hands the accuracy of days that changed to the writer.
+fn hand_over_accuracy(p: &Parts, state: &mut State, writes: &mpsc::Sender<Write>) {
+    let Ok(permit) = writes.try_reserve() else {
+        p.metrics.store_failed();
+        return;
+    };
+    permit.send(Write::Accuracy(state.judge.take_changed()));
+}
+
 /// What the store has not taken yet; tried again with the next write.
 #[derive(Default)]
 struct Owed {
     events: Vec<StopEventRow>,
     model: Option<Box<ModelUpdate>>,
+    accuracy: BTreeMap<ServiceDate, Arc<Tally>>,
 }
 
 /// Stop events kept for a store that fails; beyond this the oldest are lost, and counted.
@@ -174,6 +239,8 @@ impl Owed {
                     metrics.events_lost(over);
                 }
             }
+            // Each is the whole day: only the last matters.
+            Write::Accuracy(days) => self.accuracy.extend(days),
             Write::Model(mut update) => {
                 if let Some(old) = self.model.take() {
                     let newer: rustc_hash::FxHashSet<_> = update.links.iter().map(|(k, _)| *k).collect();
@@ -192,6 +259,10 @@ impl Owed {
         if let Some(update) = &self.model {
             store.save_model(update).await?;
             self.model = None;
+        }
+        while let Some((date, tally)) = self.accuracy.first_key_value() {
+            store.save_accuracy(*date, tally).await?;
+            self.accuracy.pop_first();
         }
         Ok(())
     }
@@ -226,7 +297,6 @@ mod tests {
 
     use async_trait::async_trait;
     use prometheus_client::registry::Registry;
-    use transit_model::time::ServiceDate;
     use transit_model::timetable::LinkKey;
 
     use super::*;
@@ -249,6 +319,12 @@ mod tests {
         }
         async fn save_model(&self, update: &ModelUpdate) -> Result<(), StoreError> {
             self.links.lock().unwrap().extend(update.links.iter().map(|(k, _)| *k));
+            Ok(())
+        }
+        async fn load_accuracy(&self, _: ServiceDate) -> Result<Vec<(ServiceDate, Tally)>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn save_accuracy(&self, _: ServiceDate, _: &Tally) -> Result<(), StoreError> {
             Ok(())
         }
         async fn append_stop_events(&self, events: &[StopEventRow]) -> Result<(), StoreError> {

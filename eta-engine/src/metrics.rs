@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use transit_model::dispatch::Phase;
 
+use crate::accuracy::gauges::AccuracyGauges;
 use crate::engine::Counts;
 use crate::learning::calibration::Calibration;
 use crate::world::World;
@@ -48,6 +49,8 @@ pub struct EngineMetrics {
     step: Histogram,
     store_failures: Counter,
     events_lost: Counter,
+    /// How good predictions have been.
+    pub accuracy: AccuracyGauges,
 }
 
 impl EngineMetrics {
@@ -67,6 +70,7 @@ impl EngineMetrics {
             step: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             store_failures: Counter::default(),
             events_lost: Counter::default(),
+            accuracy: AccuracyGauges::register(registry),
         };
         let r = registry.sub_registry_with_prefix("zupynka_engine");
         r.register("fixes", "Fixes matched", m.fixes.clone());

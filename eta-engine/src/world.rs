@@ -11,6 +11,8 @@ use transit_model::ids::{IdxVec, StopIdx, StopPos, TripIdx, VehicleId};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip};
 
+use crate::accuracy::book::Book;
+
 /// A trip on one service day: what actually runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TripDay {
@@ -134,6 +136,8 @@ pub struct World {
     pub concerns: Arc<[Concern]>,
     /// Stops that are closed now.
     pub closed_stops: Arc<[StopIdx]>,
+    /// How good predictions have been, by day; at most a minute old.
+    pub accuracy: Arc<Book>,
     /// The engine is ready to be believed: the feed is loaded and what the journal held is taken in.
     pub ready: bool,
 }
@@ -152,6 +156,7 @@ impl World {
             at_stop: Arc::new(vec![Vec::new(); stops].into()),
             concerns: Arc::from([]),
             closed_stops: Arc::from([]),
+            accuracy: Arc::default(),
             ready: false,
         }
     }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod devices;
+pub mod evaluate;
 pub mod replay;
 pub mod serve;
 pub mod token;

@@ -16,6 +16,8 @@ use super::reply::{Keep, etag_of_bytes, tagged};
 
 /// The sheet of every page.
 pub const STYLE: &str = include_str!("../../web/style.css");
+/// The sheet of the page of accuracy, beside the other.
+pub const ACCURACY: &str = include_str!("../../web/accuracy.css");
 /// What makes a board live.
 pub const BOARD_JS: &str = include_str!("../../web/board.js");
 /// What makes the search live.
@@ -28,7 +30,7 @@ pub const SPRITE: &str = include_str!("../../web/sprite.svg");
 /// The same for every build of the same files.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut all = Sha256::new();
-    for file in [STYLE, BOARD_JS, HOME_JS, ICON] {
+    for file in [STYLE, ACCURACY, BOARD_JS, HOME_JS, ICON] {
         all.update(file);
     }
     all.finalize().iter().take(6).fold(String::new(), |mut s, b| {
@@ -52,6 +54,7 @@ pub async fn file(State(app): State<App>, Path((version, name)): Path<(String, S
     }
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
+        "accuracy.css" => ("text/css; charset=utf-8", ACCURACY),
         "board.js" => ("text/javascript; charset=utf-8", BOARD_JS),
         "home.js" => ("text/javascript; charset=utf-8", HOME_JS),
         "icon.svg" => ("image/svg+xml", ICON),

@@ -8,6 +8,7 @@ use transit_model::time::{UnixMs, Zone};
 
 use super::assets;
 use super::stops::StopItem;
+use crate::accuracy::plot;
 
 /// Text from outside, to stand in HTML text and in double-quoted attributes.
 pub struct Esc<'a>(pub &'a str);
@@ -451,6 +452,20 @@ fn stop_item(s: &StopItem, l: Lang) -> String {
         lang_suffix(l),
         Esc(&name)
     )
+}
+
+/// The page of accuracy; what it shows is written elsewhere (`accuracy::report`).
+#[must_use]
+pub fn accuracy_page(l: Lang, shown: &str, days: &str) -> String {
+    let body = format!(
+        "<body>\n{}<div class=\"page\">\n{}\n{}<main>\n{shown}{days}</main>\n</div>\n</body>",
+        assets::SPRITE,
+        bar(l, "/accuracy", true),
+        plot::DEFS,
+    );
+    let head = format!("<link rel=\"stylesheet\" href=\"{}\">\n", assets::path("accuracy.css"));
+    let title = l.pick("Точність прогнозів — Зупинка", "Accuracy of predictions — Zupynka");
+    frame(&Frame { lang: l, title, head: &head, body: &body })
 }
 
 /// A page that says what is wrong, for people.

@@ -7,6 +7,7 @@
 //! | [`published`] | the world everybody reads |
 //! | [`app`] | what handlers are handed; what this server will bear |
 //! | [`feeds`], [`routes`], [`stops`], [`vehicles`], [`trip_context`] | JSON for programs |
+//! | [`accuracy`] | how good predictions have been, and the predictions themselves |
 //! | [`channel`], [`live`], [`dispatch`] | streams: one value told to many |
 //! | [`dispatch_view`] | the dispatcher's picture |
 //! | [`pages`], [`html`], [`assets`] | pages for people |
@@ -14,6 +15,7 @@
 //! | [`openapi`] | the API, described |
 //! | [`problem`], [`params`], [`reply`], [`limit`], [`metrics`], [`ops`] | errors, queries, caching, limits, counting, health |
 
+pub mod accuracy;
 pub mod app;
 pub mod assets;
 pub mod channel;
@@ -67,6 +69,9 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/board/{id}", get(pages::board)),
         ("/assets/{version}/{file}", get(assets::file)),
         ("/v1/feeds", get(feeds::list)),
+        ("/accuracy", get(accuracy::page)),
+        ("/v1/accuracy", get(accuracy::figures_now)),
+        ("/v1/feeds/{id}/predictions", get(accuracy::predictions)),
         ("/v1/routes", get(routes::list)),
         ("/v1/routes/{id}", get(routes::one)),
         ("/v1/stops", get(stops::list)),

@@ -51,6 +51,28 @@ const ALL: &[Described] = &[
         &[],
         "{as_of, feeds: [{id, name, version, zone, agencies, stops, routes, trips, first_day, last_day, gtfs}], next}",
     ),
+    page(
+        "/accuracy",
+        "How accurate predictions have been",
+        &[LANG, ("day", "a service day; the last one unless told", "20261122")],
+    ),
+    get(
+        "/v1/accuracy",
+        "How accurate predictions of a service day were, judged by the engine's own stop events, beside the timetable shifted by the delay",
+        &[
+            ("route", "of this route", "r2"),
+            ("stop", "of this stop; no route or hour beside it", "B"),
+            ("hour", "of arrivals in this hour, 0 to 23", "8"),
+            ("day", "a service day; the last one unless told", "20261122"),
+        ],
+        "{as_of, day, days, judged_by, note, route, stop, hour, predictions, no_truth, ours: {mae_0-3, …}, sched: {…}, ratio_to_sched, interval_cover, interval_width_s, count_up_pct, wobble_s, coverage, routes, hours, stops}",
+    ),
+    get(
+        "/v1/feeds/{id}/predictions",
+        "Every prediction of a feed now, by vehicle",
+        &[("horizon", "seconds ahead, 60 to 7200; 1800 unless told", "1800"), LIMIT, AFTER],
+        "{as_of, now, predictions: [{id, phase, fix_time, trip, trips: [{trip_id, service_date, calls: [{stop_sequence, stop_id, arrival, arrival_p10, arrival_p90, departure}]}]}], next}",
+    ),
     get(
         "/v1/routes",
         "Routes, by mode and number",

@@ -23,6 +23,7 @@ use transit_model::time::UnixMs;
 
 use super::limit::Rate;
 use super::*;
+use crate::accuracy::measure::{Proven, Sample};
 use crate::auth::{Role, TokenBook, TokenRow, issue};
 use crate::board::fixture::{at, timetable, trip, vehicle, world};
 use crate::world::World;
@@ -84,6 +85,7 @@ async fn every_path_answers() {
         let real = match path {
             "/assets/{version}/{file}" => "/assets/x/style.css".to_owned(),
             "/v1/routes/{id}" => "/v1/routes/r2".to_owned(),
+            "/v1/feeds/{id}/predictions" => "/v1/feeds/town/predictions".to_owned(),
             "/v1/vehicles/{id}/trip-context" => "/v1/vehicles/17/trip-context".to_owned(),
             "/gtfs/{file}" => "/gtfs/town.zip".to_owned(),
             other => other.replace("{id}", "B"),
@@ -153,6 +155,13 @@ async fn what_is_wrong_is_said_by_name() {
         ("/v1/routes/r9", 404, "id", "r9"),
         ("/v1/vehicles/9/trip-context", 404, "id", "9"),
         ("/gtfs/other.zip", 404, "id", "other.zip"),
+        ("/v1/feeds/village/predictions", 404, "id", "village"),
+        ("/v1/feeds/town/predictions?horizon=5", 400, "horizon", "5"),
+        ("/v1/accuracy?route=r9", 404, "id", "r9"),
+        ("/v1/accuracy?stop=nowhere", 404, "id", "nowhere"),
+        ("/v1/accuracy?stop=B&hour=8", 400, "stop", "B"),
+        ("/v1/accuracy?hour=24", 400, "hour", "24"),
+        ("/v1/accuracy?day=20200101", 400, "day", "20200101"),
         ("/v1/stops/B/board?lang=fr", 400, "lang", "fr"),
         ("/v1/stops/B/live?after=x", 400, "after", "x"),
         ("/v1/stops?near=91,0", 400, "near", "91,0"),
@@ -247,6 +256,73 @@ async fn a_page_with_all_it_needs_is_under_fifty_kilobytes() {
         assert!(all < 50_000, "{page} weighs {all} bytes even before it is compressed");
         assert!(!html.contains("//") || !html.contains("src=\"http"), "{page}: nothing from elsewhere");
     }
+}
+
+/// A world whose predictions of a day were a minute off, the timetable's two.
+fn judged(now: UnixMs) -> World {
+    let mut book = crate::accuracy::book::Book::default();
+    let date = crate::board::fixture::wednesday();
+    for day in [date.plus_days(-1), date] {
+        let tally = book.day_mut(day);
+        let slot = tally.slot("r2", "B", 14);
+        for n in 0..40 {
+            let sample = Sample { made: now.plus_secs(60 * n), arrival: now.plus_secs(60 * n + 300), interval: None };
+            let (actual, sched) = (sample.arrival.plus_secs(60), Some(sample.arrival.plus_secs(-60)));
+            tally.each(slot, |c| c.proven(&Proven { sample, actual, sched, learned: None, before: None }));
+        }
+    }
+    World { accuracy: Arc::new(book), ..busy(now, 2, 95) }
+}
+
+#[tokio::test]
+async fn a_city_sees_its_own_figures_beside_the_timetable() {
+    let town = town();
+    let (_, none) = get_json(&town, "/v1/accuracy").await;
+    assert!(none["day"].is_null() && none["days"].as_array().unwrap().is_empty() && none["ours"].is_null());
+    assert!(get_text(&town, "/accuracy?lang=en").await.1.contains("Nothing to judge by yet"));
+    town.published.publish(judged(town.now));
+    let (_, all) = get_json(&town, "/v1/accuracy").await;
+    assert_eq!((&all["day"], &all["days"][1]), (&"20260506".into(), &"20260505".into()));
+    assert_eq!((&all["ours"]["mae_all"], &all["sched"]["mae_all"]), (&60.0.into(), &120.0.into()));
+    assert_eq!((&all["ratio_to_sched"], &all["judged_by"]), (&0.5.into(), &"own_stop_events".into()));
+    assert_eq!(
+        (&all["routes"][0]["id"], &all["hours"][0]["id"], &all["stops"][0]["id"]),
+        (&"r2".into(), &"14".into(), &"B".into())
+    );
+    for (part, n) in
+        [("route=r2", 40), ("route=r2&hour=14", 40), ("stop=B", 40), ("hour=14&day=2026-05-05", 40), ("hour=9", 0)]
+    {
+        let (status, body) = get_json(&town, &format!("/v1/accuracy?{part}")).await;
+        assert_eq!((status, body["ours"]["n"].as_u64().unwrap_or(0)), (StatusCode::OK, n), "{part}");
+        assert!(body["routes"].is_null(), "{part}");
+    }
+    let (_, page) = get_text(&town, "/accuracy").await;
+    assert!(page.contains("06.05.2026") && page.contains("href=\"/accuracy?lang=uk&amp;day=20260505\""));
+    assert!(page.contains("власними подіями на зупинках") && !page.contains(" style="), "nothing inline");
+    let colours = get_text(&town, "/assets/x/colours.css").await.1;
+    let all = page.len() + assets::STYLE.len() + assets::ACCURACY.len() + colours.len() + assets::ICON.len();
+    assert!(all < 50_000, "the page weighs {all} bytes even before it is compressed");
+}
+
+#[tokio::test]
+async fn predictions_of_a_feed_are_given_by_vehicle() {
+    let town = town();
+    let (_, body) = get_json(&town, "/v1/feeds/town/predictions").await;
+    assert_eq!((&body["now"], &body["next"]), (&town.now.0.into(), &Value::Null));
+    let v = &body["predictions"][0];
+    assert_eq!(
+        (&v["id"], &v["trip"]["trip_id"], &v["trips"][0]["trip_id"]),
+        (&"17".into(), &"t2-1400".into(), &"t2-1400".into())
+    );
+    let calls = v["trips"][0]["calls"].as_array().unwrap();
+    let ids: Vec<&str> = calls.iter().filter_map(|c| c["stop_id"].as_str()).collect();
+    assert_eq!(ids, ["B", "C", "D"]);
+    let at = |name: &str| calls[0][name].as_i64().unwrap();
+    assert!(
+        at("arrival_p10") <= at("arrival") && at("arrival") <= at("arrival_p90") && at("arrival") <= at("departure")
+    );
+    let (_, near) = get_json(&town, "/v1/feeds/town/predictions?horizon=330").await;
+    assert_eq!(near["predictions"][0]["trips"][0]["calls"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

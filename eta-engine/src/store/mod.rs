@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{LinkKey, Timetable};
 
+use crate::accuracy::tally::Tally;
 use crate::auth::TokenRow;
 use crate::engine::run::StopEvent;
 use crate::engine::{Holding, Model};
@@ -118,6 +119,11 @@ pub trait Store: Send + Sync + 'static {
     async fn append_stop_events(&self, events: &[StopEventRow]) -> Result<(), StoreError>;
     /// The stop events of a service day, by trip and sequence.
     async fn stop_events_of(&self, date: ServiceDate) -> Result<Vec<StopEventRow>, StoreError>;
+    /// The accuracy of every service day from this one on, by day. A part that cannot be read is said by name
+    /// and begins afresh.
+    async fn load_accuracy(&self, from: ServiceDate) -> Result<Vec<(ServiceDate, Tally)>, StoreError>;
+    /// Keeps the accuracy of a service day in place of what was there, all or nothing; days of long ago go.
+    async fn save_accuracy(&self, date: ServiceDate, tally: &Tally) -> Result<(), StoreError>;
     /// Every token, revoked ones too.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
     /// Adds a token or replaces the one of the same hash.

@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::LinkKey;
 
 use super::{ModelUpdate, StopEventRow, Store, StoreError};
+use crate::accuracy::histogram::Scale;
+use crate::accuracy::tally::{Kept, Tally};
 use crate::auth::{TokenHash, TokenRow};
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
@@ -26,8 +29,15 @@ const CALIBRATION: &str = "calibration-1";
 const START: &str = "start-lateness-1";
 const HOLDING: &str = "holding-1";
 
-const VERSIONS: [(i64, &str, &str); 1] =
-    [(1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql"))];
+const VERSIONS: [(i64, &str, &str); 2] = [
+    (1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql")),
+    (2, "accuracy", include_str!("../../migrations/sqlite/0002_accuracy.sql")),
+];
+
+/// The form of what is kept of a day's accuracy; goes up when that changes.
+const ACCURACY: i64 = 1;
+/// A day's accuracy is kept for so long, days.
+const ACCURACY_DAYS: i32 = 400;
 
 #[derive(Debug)]
 struct Embedded;
@@ -197,6 +207,63 @@ impl Store for SqliteStore {
                 })
             })
             .collect()
+    }
+
+    async fn load_accuracy(&self, from: ServiceDate) -> Result<Vec<(ServiceDate, Tally)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT service_date, part, id, body FROM accuracy WHERE service_date >= ? AND form = ? \
+             ORDER BY service_date, part, id",
+        )
+        .bind(from.to_string())
+        .bind(ACCURACY)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut days: BTreeMap<ServiceDate, Tally> = BTreeMap::new();
+        for row in rows {
+            let (date, part, id): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let body: Vec<u8> = row.try_get(3)?;
+            let date: ServiceDate = date.parse().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+            let kept = match part.as_str() {
+                "all" => postcard::from_bytes(&body).map(Kept::All),
+                "route" => postcard::from_bytes(&body).map(|hours| Kept::Route(id.as_str().into(), hours)),
+                _ => postcard::from_bytes(&body).map(|cell| Kept::Stop(id.as_str().into(), cell)),
+            };
+            match kept {
+                Ok(kept) => days.entry(date).or_insert_with(|| Tally::new(Scale::Coarse)).restore(kept),
+                Err(error) => {
+                    tracing::warn!(%date, part, id, %error, "this accuracy cannot be read; it starts afresh");
+                }
+            }
+        }
+        Ok(days.into_iter().collect())
+    }
+
+    async fn save_accuracy(&self, date: ServiceDate, tally: &Tally) -> Result<(), StoreError> {
+        let day = date.to_string();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("DELETE FROM accuracy WHERE service_date = ? OR service_date < ?")
+            .bind(&day)
+            .bind(date.plus_days(-ACCURACY_DAYS).to_string())
+            .execute(&mut *tx)
+            .await?;
+        for kept in tally.parts() {
+            let (part, id, body) = match &kept {
+                Kept::All(cell) => ("all", "", postcard::to_stdvec(cell)),
+                Kept::Route(id, hours) => ("route", &**id, postcard::to_stdvec(hours)),
+                Kept::Stop(id, cell) => ("stop", &**id, postcard::to_stdvec(cell)),
+            };
+            let body = body.map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
+            sqlx::query("INSERT INTO accuracy (service_date, part, id, form, body) VALUES (?, ?, ?, ?, ?)")
+                .bind(&day)
+                .bind(part)
+                .bind(id)
+                .bind(ACCURACY)
+                .bind(body)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {

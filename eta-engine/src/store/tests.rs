@@ -5,6 +5,8 @@ use transit_model::timetable::LinkKey;
 
 use super::sqlite::SqliteStore;
 use super::{ModelUpdate, StopEventRow, Store};
+use crate::accuracy::histogram::Scale;
+use crate::accuracy::tally::Tally;
 use crate::auth::{self, Role};
 use crate::engine::Model;
 use crate::learning::calibration::Doing;
@@ -91,4 +93,34 @@ async fn what_is_no_database_is_named() {
     assert!(SqliteStore::open(&path).await.unwrap_err().to_string().contains("engine.db"));
     let missing = dir.path().join("no/such/folder/engine.db");
     assert!(SqliteStore::open(&missing).await.unwrap_err().to_string().contains("no/such/folder"));
+}
+
+#[tokio::test]
+async fn the_accuracy_of_a_day_is_kept_whole_and_a_part_that_cannot_be_read_takes_nothing_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let date: transit_model::time::ServiceDate = "20260818".parse().unwrap();
+    let mut tally = Tally::new(Scale::Coarse);
+    for (route, stop, hour) in [("5", "A", 8), ("5", "B", 9), ("7", "A", 9)] {
+        let slot = tally.slot(route, stop, hour);
+        tally.each(slot, |cell| cell.disproven(u64::from(hour)));
+    }
+    let store = sqlite(&dir).await;
+    store.save_accuracy(date, &Tally::new(Scale::Coarse)).await.unwrap();
+    store.save_accuracy(date, &tally).await.unwrap();
+    store.save_accuracy(date.plus_days(-500), &tally).await.unwrap();
+    store.save_accuracy(date.plus_days(1), &Tally::new(Scale::Coarse)).await.unwrap();
+    drop(store);
+    let store = sqlite(&dir).await;
+    let kept = store.load_accuracy(date.plus_days(-600)).await.unwrap();
+    assert_eq!(kept.iter().map(|(d, _)| *d).collect::<Vec<_>>(), [date, date.plus_days(1)], "long ago is gone");
+    assert_eq!((kept[0].1.all(), kept[0].1.routes()), (tally.all(), tally.routes()));
+    assert_eq!(kept[0].1.stops(), tally.stops());
+    assert_eq!(store.load_accuracy(date.plus_days(1)).await.unwrap().len(), 1);
+
+    let url = format!("sqlite://{}", dir.path().join("engine.db").display());
+    let raw = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("UPDATE accuracy SET body = x'ff' WHERE part = 'route' AND id = '5'").execute(&raw).await.unwrap();
+    let kept = store.load_accuracy(date).await.unwrap();
+    assert_eq!(kept[0].1.all(), tally.all());
+    assert_eq!(kept[0].1.routes().len(), 1);
 }
