@@ -267,7 +267,7 @@ mod laws {
             ("bad_preamble", vec![0, 0, 7]),
             ("bad_login", b"\x00\x0f12 4".to_vec()),
             ("oversize", oversize),
-            ("unsupported_codec", sealed(&|d| d[0] = 0x0C)),
+            ("unsupported_codec", sealed(&|d| d[0] = 0x0B)),
             ("bad_length", sealed(&|d| d[1] = 2)),
             ("bad_length", sealed(&|d| *d.last_mut().unwrap() = 2)),
             ("bad_length", sealed(&|d| d.push(1))),

@@ -34,12 +34,14 @@ sources! {
     Recording "recording" "A file, in replay.",
     MqttJson "mqtt-json" "Our JSON over MQTT.",
     Osmand "osmand" "The OsmAnd form and the JSON of Traccar Client, over HTTP.",
-    Teltonika "teltonika" "Teltonika codecs over TCP.",
+    Teltonika "teltonika" "Teltonika codecs over TCP and UDP.",
+    Bitrek "bitrek" "Teltonika's codec 8 as Bitrek trackers send it, over TCP.",
     Galileosky "galileosky" "Galileosky over TCP.",
     Ruptela "ruptela" "Ruptela over TCP.",
     Ntcb "ntcb" "NTCB and FLEX of Navtelecom over TCP.",
     Egts "egts" "EGTS over TCP, of a device or a relay.",
     Retranslator "retranslator" "Wialon Retranslator over TCP.",
+    Bce "bce" "BCE over TCP.",
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
 }
 

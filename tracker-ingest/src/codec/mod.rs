@@ -14,6 +14,8 @@
 //!
 //! No codec opens a socket, reads a clock or decides whether a fix is believable (that is [`crate::gate`]).
 
+pub mod bce;
+pub mod bitrek;
 pub mod egts;
 mod error;
 pub mod galileosky;
@@ -85,13 +87,15 @@ macro_rules! protocols {
 }
 
 protocols! {
-    Teltonika, Some(&teltonika::STREAM), "Teltonika codec 8 and 8 Extended.";
+    Teltonika, Some(&teltonika::STREAM), "Teltonika codecs 7, 8, 8 Extended and 16, over TCP and UDP.";
     Osmand, None, "The OsmAnd form and the JSON of Traccar Client, over HTTP.";
     Galileosky, Some(&galileosky::STREAM), "Galileosky.";
     Ruptela, Some(&ruptela::STREAM), "Ruptela.";
     Ntcb, Some(&ntcb::STREAM), "NTCB and FLEX 1.0 to 3.0 of Navtelecom.";
     Egts, Some(&egts::STREAM), "EGTS, of a device or a relay.";
     Retranslator, Some(&retranslator::STREAM), "Wialon Retranslator.";
+    Bitrek, Some(&bitrek::STREAM), "Codec 8 of Teltonika with neither length nor checksum, as Bitrek sends it.";
+    Bce, Some(&bce::STREAM), "BCE.";
     Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
 }

@@ -84,4 +84,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn f64_le(&mut self) -> Option<f64> {
         self.chunk().map(f64::from_le_bytes)
     }
+
+    pub(crate) fn f32(&mut self) -> Option<f32> {
+        self.chunk().map(f32::from_be_bytes)
+    }
 }
