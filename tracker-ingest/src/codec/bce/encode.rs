@@ -4,7 +4,7 @@ use super::super::error::{DecodeErrorKind as Kind, EncodeError};
 use super::super::stream::{Answer, Terminal};
 use super::super::wire::{KMH, attr, counted, imei, numeric, whole};
 use super::super::{DecodeError, DeviceKey, Record};
-use super::{CONFIRM, EPOCH, FIELDS, PREAMBLE, STACK, message_of};
+use super::{CONFIRM, EPOCH, FIELDS, PREAMBLE, STACK, TICKS, message_of};
 
 /// A device that sends stacks and waits for their confirmation.
 pub(super) fn terminal(key: &DeviceKey) -> Box<dyn Terminal> {
@@ -59,8 +59,9 @@ impl Terminal for Tracker {
 fn write(record: &Record) -> Result<Vec<u8>, EncodeError> {
     let time = record.time.ok_or(EncodeError::Missing("time"))?;
     let refuse = || EncodeError::OutOfRange { field: "time", value: format!("{} ms", time.0) };
-    let twos = u32::try_from((time.secs() - EPOCH).div_euclid(2)).map_err(|_| refuse())?;
-    // Twenty-eight bits; the round is for the server to know.
+    let since = time.secs() - EPOCH;
+    // Which round of the clock it is, the server must know.
+    let twos = u32::try_from(since.div_euclid(2)).map_err(|_| refuse())? % u32::try_from(TICKS).unwrap_or(u32::MAX);
     let mut out = (twos << 4 | FIELDS).to_le_bytes().to_vec();
     let inputs = numeric(record, &attr::INPUTS);
     let odometer = numeric(record, &attr::ODOMETER);

@@ -36,10 +36,12 @@ const CONFIRM: u8 = 0x19;
 const FIELDS: u32 = 7;
 /// Seconds from 1970 to 2008.
 const EPOCH: i64 = 1_199_145_600;
-/// Seconds after which the clock of structures begins anew.
-const ROUND: i64 = 1 << 29;
-/// How far back a record may lie: of the moments a time can mean, the one that is not older is taken.
-const BACK: i64 = 10 * 366 * 86_400;
+/// Ticks of two seconds after which the clock of structures begins anew. (Nothing we know of says whether the highest of
+/// twenty-eight bits is ever sent; the servers in use count without it.)
+const TICKS: i64 = 0x0FFF_FFFF;
+const ROUND: i64 = TICKS * 2;
+/// How far back a record may lie: of the moments a time can mean, the first that is not older is taken.
+const BACK: i64 = 3650 * 86_400;
 
 /// BCE, both ends.
 pub const STREAM: StreamCodec = StreamCodec {

@@ -140,7 +140,8 @@ fn read_block(r: &mut Reader<'_>, record: &mut Record) -> Option<()> {
         return Some(());
     }
     let value = match kind {
-        1 => text(&words(r)?),
+        // Its zero may be left out where the block ends anyway.
+        1 => text(String::from_utf8_lossy(r.rest()).split('\0').next().unwrap_or_default()),
         2 => AttrValue::Bytes(r.rest().into()),
         3 => number(r.i32()?.into()),
         4 => fraction(r.f64_le()?),
