@@ -24,6 +24,7 @@ use crate::drive::{Cap, Mishaps};
 use crate::fleet::{Fleet, FleetOptions};
 use crate::load::args::{LoadArgs, LoadFailure};
 use crate::newcity;
+use crate::recording::args::{RecordingArgs, RecordingFailure};
 use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transport};
 
 /// Drive a city's vehicles: send what their trackers see to a server, or write it down with the truth.
@@ -100,6 +101,9 @@ pub struct Args {
     /// `--load` and what belongs to it.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// `--recording` and what belongs to it.
+    #[command(flatten)]
+    pub recording: RecordingArgs,
 }
 
 /// What the simulator does besides driving vehicles.
@@ -193,6 +197,9 @@ pub enum Failure {
     /// A table of truth cannot be measured.
     #[error(transparent)]
     Measure(#[from] crate::measure::ReadError),
+    /// A recording cannot be played, or nobody took it.
+    #[error(transparent)]
+    Recording(#[from] RecordingFailure),
     /// A load makes no sense, or nobody took it.
     #[error(transparent)]
     Load(#[from] LoadFailure),
@@ -219,6 +226,7 @@ impl Failure {
         match self {
             Self::Nothing | Self::NoEndpoint(_) | Self::Secret(_) => 2,
             Self::Load(f) if f.is_usage() => 2,
+            Self::Recording(f) if f.is_usage() => 2,
             _ => 1,
         }
     }
@@ -235,6 +243,9 @@ impl Failure {
 /// # Errors
 /// See [`Failure`]; its text is one line that names what failed.
 pub async fn run(args: Args) -> Result<(), Failure> {
+    if let Some(folder) = &args.recording.recording {
+        return crate::recording::args::run(&args, folder).await;
+    }
     let now = SystemClock.now();
     let today = ServiceDate::from_days(i32::try_from(now.secs() / 86_400).unwrap_or(0));
     if let Some(Command::NewCity(args)) = &args.command {
@@ -359,7 +370,7 @@ async fn send(args: &Args, sim: Simulator, clock: &SharedClock, tt: &Timetable) 
 }
 
 /// The list of devices as the server's registry reads it.
-fn write_devices(path: &Path, devices: &[SimDevice]) -> Result<(), Failure> {
+pub(crate) fn write_devices(path: &Path, devices: &[SimDevice]) -> Result<(), Failure> {
     let mut table = Table::create(path, &["device", "vehicle_id", "kind", "label", "token"])?;
     for d in devices {
         let kind = match d.kind {
@@ -373,13 +384,13 @@ fn write_devices(path: &Path, devices: &[SimDevice]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn endpoints(targets: &[Target]) -> Endpoints {
+pub(crate) fn endpoints(targets: &[Target]) -> Endpoints {
     let add = |all: Endpoints, t: &Target| all.over(t.protocol, t.transport, Some(&t.endpoint));
     targets.iter().fold(Endpoints::default(), add)
 }
 
 /// The secret of a file, which is made where there is none; without a file a new one.
-fn secret(file: Option<&Path>) -> Result<[u8; 32], Failure> {
+pub(crate) fn secret(file: Option<&Path>) -> Result<[u8; 32], Failure> {
     let Some(path) = file else { return Ok(entropy()?) };
     match fs::read_to_string(path) {
         Ok(text) => from_hex(text.trim()).ok_or_else(|| Failure::Secret(path.to_owned())),

@@ -16,6 +16,7 @@
 //! | [`args`] | `zupynka simulate` |
 //! | [`send`] | the fleet on the wire, through the trackers' own protocols |
 //! | [`measure`] | how vehicles move, in figures: recordings and simulated days alike |
+//! | [`recording`] | a recorded case, played as if its vehicles were here now |
 //! | [`load`] | so many records a second by the clock, whatever the server does |
 
 pub mod args;
@@ -26,6 +27,7 @@ pub mod fleet;
 pub mod load;
 pub mod measure;
 pub mod newcity;
+pub mod recording;
 pub mod send;
 pub mod tracker;
 

@@ -7,9 +7,11 @@
 
 mod courier;
 mod days;
+mod delivery;
 mod endpoints;
 mod mqtt;
 mod osmand;
+pub(crate) mod relay;
 mod stats;
 mod stream;
 mod wire;
@@ -33,6 +35,8 @@ use crate::fleet::{Fleet, FleetOptions};
 use crate::tracker::{Faults, Split, Tracker};
 use courier::Courier;
 use days::Days;
+use delivery::Delivery;
+pub(crate) use delivery::wait_until;
 pub use endpoints::{Endpoint, Endpoints, Transport};
 use stats::Counters;
 pub use stats::Stats;
@@ -79,6 +83,19 @@ pub struct SimDevice {
     pub kind: VehicleKind,
     /// What it speaks.
     pub protocol: Protocol,
+}
+
+impl SimDevice {
+    /// A tracker's device, with a token made from the secret where its protocol has one.
+    fn of(t: &Tracker, secret: [u8; 32]) -> Self {
+        Self {
+            device: t.device.clone(),
+            token: t.protocol.stream().is_none().then(|| t.token(secret)),
+            vehicle: t.vehicle.clone(),
+            kind: t.kind,
+            protocol: t.protocol,
+        }
+    }
 }
 
 impl From<SimDevice> for NewDevice {
@@ -130,14 +147,7 @@ impl Simulator {
     /// Every device that may connect in the next two weeks: to be put on the registry first.
     #[must_use]
     pub fn devices(&self) -> Vec<SimDevice> {
-        let device = |t: &Arc<Tracker>| SimDevice {
-            device: t.device.clone(),
-            token: t.protocol.stream().is_none().then(|| t.token(self.options.secret)),
-            vehicle: t.vehicle.clone(),
-            kind: t.kind,
-            protocol: t.protocol,
-        };
-        self.trackers.iter().map(device).collect()
+        self.trackers.iter().map(|t| SimDevice::of(t, self.options.secret)).collect()
     }
 
     /// The fleet: its past and future fixes, and the truth about them.
@@ -163,12 +173,14 @@ impl Simulator {
             let feed = &self.fleet.timetable().feed;
             let courier = Courier {
                 days: Arc::clone(&days),
-                tracker: Arc::clone(tracker),
-                wire: Wire::to(tracker, endpoint, &token, feed, &http),
+                delivery: Delivery {
+                    tracker: Arc::clone(tracker),
+                    wire: Wire::to(tracker, endpoint, &token, feed, &http),
+                    counters: Arc::clone(&counters),
+                    retry: self.options.retry,
+                    seed: self.options.seed,
+                },
                 clock: Arc::clone(clock),
-                counters: Arc::clone(&counters),
-                retry: self.options.retry,
-                seed: self.options.seed,
                 started,
             };
             tasks.spawn(courier.run(shutdown.clone()));

@@ -16,6 +16,7 @@ pub use fault::Faults;
 pub use injected::Injected;
 pub(crate) use injected::injected;
 pub use merge::{FixesBetween, ReportsBetween};
+pub(crate) use report::record;
 pub use report::{Place, Report};
 
 use std::collections::BTreeMap;

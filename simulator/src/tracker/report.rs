@@ -67,17 +67,21 @@ impl Report {
     /// As a record for the wire.
     #[must_use]
     pub fn record(&self) -> Record {
-        let fix = &self.fix;
-        let valid = self.place == Place::Valid;
-        let position = matches!(self.place, Place::Valid | Place::Invalid).then(|| Position {
-            lat: fix.lat,
-            lon: fix.lon,
-            speed: fix.speed,
-            bearing: fix.bearing,
-            satellites: Some(if valid { 11 } else { 0 }),
-            valid,
-            ..Position::default()
-        });
-        Record { time: Some(fix.time), position, reported: fix.reported.clone(), ..Record::default() }
+        record(&self.fix, self.place)
     }
+}
+
+/// A fix as a record for the wire, with what is said of its place.
+pub(crate) fn record(fix: &Fix, place: Place) -> Record {
+    let valid = place == Place::Valid;
+    let position = matches!(place, Place::Valid | Place::Invalid).then(|| Position {
+        lat: fix.lat,
+        lon: fix.lon,
+        speed: fix.speed,
+        bearing: fix.bearing,
+        satellites: Some(if valid { 11 } else { 0 }),
+        valid,
+        ..Position::default()
+    });
+    Record { time: Some(fix.time), position, reported: fix.reported.clone(), ..Record::default() }
 }

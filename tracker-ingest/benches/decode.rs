@@ -1,10 +1,11 @@
-//! How fast Teltonika packets are read, in records a second.
+//! How fast messages are read, in records a second: Teltonika's two codecs, and a message of every other
+//! protocol over a stream.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tracker_ingest::codec::teltonika::{Codec, STREAM, encode};
-use tracker_ingest::codec::{AttrKey, AttrValue, Position, Record};
+use tracker_ingest::codec::{AttrKey, AttrValue, DeviceKey, Outcome, Position, Protocol, Record};
 use transit_model::time::UnixMs;
 
 /// Twenty records with the IO elements that a bus's tracker sends.
@@ -55,5 +56,34 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode);
+fn streams(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decode");
+    for protocol in Protocol::ALL.iter().filter(|p| **p != Protocol::Teltonika) {
+        let Some(codec) = protocol.stream() else { continue };
+        let mut terminal = (codec.terminal)(&DeviceKey::from("350000000000015"));
+        let mut session = (codec.session)();
+        let Ok(hello) = terminal.hello() else { continue };
+        session.feed(&hello);
+        let mut answer = Vec::new();
+        while let Ok(Some(heard)) = session.next_message(UnixMs(0)) {
+            answer.extend(heard.reply.to(Outcome::Taken));
+        }
+        if !hello.is_empty() && terminal.hear(&answer).is_err() {
+            continue;
+        }
+        let all = records();
+        let some = all.get(..terminal.most().min(all.len())).unwrap_or(&all);
+        let Ok(message) = terminal.tell(some) else { continue };
+        group.throughput(Throughput::Elements(some.len() as u64));
+        group.bench_function(protocol.name(), |b| {
+            b.iter(|| {
+                session.feed(&message);
+                session.next_message(UnixMs(0))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, streams);
 criterion_main!(benches);
