@@ -8,6 +8,7 @@
 //! ```
 
 pub mod concerns;
+pub mod features;
 pub mod predict;
 pub mod run;
 #[cfg(test)]
@@ -27,7 +28,8 @@ use transit_model::timetable::Timetable;
 
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{DayKind, LinkModel, When};
-use crate::matching::cost::SPAWN_WITHIN;
+use crate::learning::residual::Residual;
+use crate::matching::cost::{CLAIMED_BY_NAME, SPAWN_WITHIN};
 use crate::matching::day::Days;
 use crate::matching::network::Network;
 use crate::matching::snap::Motion;
@@ -51,7 +53,9 @@ pub enum Ignored {
 pub struct Model {
     /// Link times and dwells.
     pub links: LinkModel,
-    /// Its own errors.
+    /// What of its errors the features explain.
+    pub residual: Residual,
+    /// The errors that are left.
     pub calibration: Calibration,
     /// How late trips leave their first stop when nothing holds them, seconds: a running median.
     pub start_lateness: f32,
@@ -145,8 +149,17 @@ struct Claim {
     worth: f32,
 }
 
+impl Claim {
+    /// How long after it was last seen the trip is still that vehicle's, seconds.
+    fn lasts(&self) -> i64 {
+        if self.worth >= CLAIMED_BY_NAME { NAMED_SECONDS } else { CLAIM_SECONDS }
+    }
+}
+
 /// A trip is another vehicle's while that vehicle was seen on it within this many seconds.
 const CLAIM_SECONDS: i64 = 600;
+/// And for so long where that vehicle has named it: a trip is run once.
+const NAMED_SECONDS: i64 = 3 * 3600;
 /// After this silence a vehicle's hypotheses are worth nothing, seconds.
 const FORGET_AFTER: i64 = 20 * 60;
 /// A vehicle unseen this long leaves the world, seconds.
@@ -240,7 +253,7 @@ impl Engine {
         let t = Arc::clone(&self.timetable);
         let claims = &self.claims;
         let claimed = |on: TripDay| {
-            let held = claims.get(&on).filter(|c| c.by != i && fix.time.secs_since(c.seen) < CLAIM_SECONDS);
+            let held = claims.get(&on).filter(|c| c.by != i && fix.time.secs_since(c.seen) < c.lasts());
             held.map_or(0.0, |c| c.worth)
         };
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
@@ -263,7 +276,8 @@ impl Engine {
         }
         let before = v.track.chosen().map(|h| h.on);
         if kind == VehicleKind::Transit {
-            v.track.advance(&Observation { at, time: fix.time, motion, trip: reported, route }, &around);
+            let mute = fix.reported.trip_id.is_none();
+            v.track.advance(&Observation { at, time: fix.time, motion, trip: reported, route, mute }, &around);
         }
         let now_on = v.track.chosen().map(|h| h.on);
         v.moved(fix, at, motion, &t, &self.network);
@@ -379,7 +393,8 @@ impl Engine {
                 Passed::Link { link, seconds, plan, began } => {
                     let when = when(&self.timetable, *began);
                     if let Some(l) = self.timetable.links.get(*link) {
-                        self.model.links.learn(l.key, *seconds, *plan, when);
+                        let expected = self.model.links.learn(l.key, *seconds, *plan, when);
+                        v.note_pace(*seconds, expected);
                         self.counts.links_learned += 1;
                     }
                 }
@@ -389,8 +404,11 @@ impl Engine {
                     }
                 }
                 Passed::Arrival { pos, at } => {
-                    for (doing, lead, error) in v.came_true(*pos, *at) {
-                        self.model.calibration.learn(doing, lead, error);
+                    for c in v.came_true(*pos, *at) {
+                        self.model.calibration.learn(c.doing, c.lead, c.error);
+                        if let Some((lead, features, error)) = c.chain {
+                            self.model.residual.learn(lead, &features, error);
+                        }
                     }
                 }
                 Passed::Early { held, lateness } => self.model.holding.learn(*held, *lateness),
@@ -442,7 +460,7 @@ fn believed_course(said: Option<f32>, speed: Option<f32>, went: Option<f32>) -> 
 /// Of two vehicles on one trip the one has it that it would cost more to give it up.
 fn claim(claims: &mut FxHashMap<TripDay, Claim>, on: TripDay, new: Claim) {
     match claims.get_mut(&on) {
-        Some(c) if c.by != new.by && c.worth > new.worth && new.seen.secs_since(c.seen) < CLAIM_SECONDS => {}
+        Some(c) if c.by != new.by && c.worth > new.worth && new.seen.secs_since(c.seen) < c.lasts() => {}
         Some(c) => *c = new,
         None => {
             claims.insert(on, new);

@@ -9,11 +9,12 @@ use transit_model::ids::StopPos;
 use transit_model::time::UnixMs;
 use transit_model::timetable::{Pattern, Timetable};
 
-use super::run::EARLY;
+use super::features::{self, Chain, Features, Situation};
+use super::run::{EARLY, Run};
 use super::vehicle::VehicleState;
 use super::{Model, Settings, when};
 use crate::learning::calibration::Doing;
-use crate::learning::links::When;
+use crate::learning::links::{LinkParts, When};
 use crate::matching::track::Hypothesis;
 use crate::world::{CallPrediction, TripDay};
 
@@ -47,6 +48,10 @@ pub struct Estimate {
     pub call: CallPrediction,
     /// Before calibration; absent for a call the vehicle is at, where nothing is predicted.
     pub raw: Option<UnixMs>,
+    /// By the chain of links alone, before the learned residual.
+    pub chain: UnixMs,
+    /// What it rests on.
+    pub features: Features,
 }
 
 /// Predictions for one vehicle.
@@ -56,6 +61,7 @@ pub struct Made {
     pub doing: Doing,
     /// In the order of the calls.
     pub estimates: Vec<Estimate>,
+    situation: Situation,
 }
 
 /// Where a vehicle is in time: the moment it will be, or was, at the beginning of a link.
@@ -64,17 +70,20 @@ struct Cursor {
     arrival: f64,
     /// The arrival shown for the call before: nothing after it may be earlier.
     floor: f64,
+    /// The links on the way here.
+    chain: Chain,
 }
 
 /// Predicts for one vehicle; nothing for one that is not in service.
 pub fn ahead(v: &VehicleState, c: &Context<'_>, next_of: &mut dyn FnMut(TripDay) -> Option<TripDay>) -> Made {
-    let mut made = Made { doing: Doing::Moving, estimates: Vec::new() };
+    let mut made = Made { doing: Doing::Moving, estimates: Vec::new(), situation: Situation::default() };
     let (Some(h), Some(last)) = (v.track.chosen(), v.last.as_ref()) else { return made };
     let silent = c.now.secs_since(last.time) > SILENT;
     if silent || h.misses > OFF_ROUTE_FIXES || matches!(v.phase, Phase::Unknown | Phase::AtBase) {
         return made;
     }
     made.doing = doing(v, h);
+    made.situation = situation(v, h, c);
     let until = c.now.secs_f64() + f64::from(c.settings.horizon);
     let mut on = h.on;
     let mut cursor = current_trip(v, h, c, until, &mut made);
@@ -83,7 +92,8 @@ pub fn ahead(v: &VehicleState, c: &Context<'_>, next_of: &mut dyn FnMut(TripDay)
         let Some(end) = cursor else { break };
         let Some(next) = next_of(on).filter(|_| end.arrival < until) else { break };
         on = next;
-        cursor = whole_trip(on, end.arrival + f64::from(c.settings.minimum_layover), end.floor, c, until, &mut made);
+        let ready = end.arrival + f64::from(c.settings.minimum_layover);
+        cursor = whole_trip(on, ready, end, c, until, &mut made);
     }
     made
 }
@@ -98,6 +108,34 @@ fn doing(v: &VehicleState, h: &Hypothesis) -> Doing {
     if v.standing_since.is_some() { Doing::Standing } else { Doing::Moving }
 }
 
+/// The vehicle's part of the features; what is left of the current link is added when it is known.
+fn situation(v: &VehicleState, h: &Hypothesis, c: &Context<'_>) -> Situation {
+    let t = c.timetable;
+    let Some(last) = v.last.as_ref() else { return Situation::default() };
+    let run = v.run.as_ref().filter(|r| r.on == h.on);
+    let pattern = t.pattern_of(h.on.trip);
+    let since = |at: UnixMs| last.time.secs_since(at) as f32;
+    let dwelling = run
+        .filter(|_| h.started)
+        .and_then(Run::dwelling)
+        .map(|(pos, at)| (since(at), c.model.links.dwell(link_key(t, pattern, usize::from(pos)))));
+    let late = run.and_then(|r| r.last_arrival).map_or(0.0, |(pos, at, _)| {
+        let planned = t.time_at(h.on.trip, StopPos::new(usize::from(pos))).unwrap_or_default().arrival;
+        (at.0 - t.zone.at(h.on.date, planned).0) as f32 / 1000.0
+    });
+    let waiting = (!h.started).then(|| (t.zone.at(h.on.date, t.starts(h.on.trip)).0 - c.now.0) as f32 / 1000.0);
+    Situation {
+        age: (c.now.0 - last.time.0) as f32 / 1000.0,
+        dwelling,
+        standing: v.standing_since.filter(|_| h.started && dwelling.is_none()).map(since),
+        waiting,
+        rest: 0.0,
+        by_speed: 0.0,
+        late,
+        pace: v.pace,
+    }
+}
+
 /// The rest of the trip the vehicle is on; the cursor at its last stop, or nothing beyond the horizon.
 fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
     let t = c.timetable;
@@ -105,7 +143,7 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     let last = v.last.as_ref()?;
     let now = c.now.secs_f64();
     if h.ended.is_some() {
-        return Some(Cursor { arrival: h.ended.map_or(now, UnixMs::secs_f64), floor: now });
+        return Some(Cursor { arrival: h.ended.map_or(now, UnixMs::secs_f64), floor: now, chain: Chain::default() });
     }
     if !h.started {
         let first = pattern.calls.first()?;
@@ -113,13 +151,14 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
         let away = v.at.map_or(0.0, |p| p.distance(line.point_at(first.along)));
         let here = if away > 150.0 { last.time.secs_f64() + f64::from(away / DEADHEAD_SPEED) } else { 0.0 };
         let free = v.free_since.map_or(0.0, |f| f.secs_f64() + f64::from(c.settings.minimum_layover));
-        return whole_trip(h.on, here.max(free).max(now + ABOUT_TO_LEAVE), now, c, until, made);
+        let cursor = Cursor { arrival: now, floor: now, chain: Chain::default() };
+        return whole_trip(h.on, here.max(free).max(now + ABOUT_TO_LEAVE), cursor, c, until, made);
     }
     let run = v.run.as_ref().filter(|r| r.on == h.on)?;
     let next = usize::from(run.next());
     let call = pattern.calls.get(next)?;
     let before = pattern.calls.get(next.checked_sub(1)?)?;
-    let expected = link_time(h.on, pattern, next - 1, when(t, last.time), c);
+    let expected = link_parts(h.on, pattern, next - 1, when(t, last.time), c).total;
     let key = link_key(t, pattern, next - 1);
     let dwell = c.model.links.dwell(key).min(0.6 * expected);
     let running = expected - dwell;
@@ -138,7 +177,11 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
         }
         None => running * to_go,
     };
-    let mut cursor = Cursor { arrival: last.time.secs_f64() + f64::from(rest), floor: now };
+    made.situation.rest = rest;
+    if let Some(speed) = last.speed.filter(|v| *v > 2.0 && made.doing == Doing::Moving) {
+        made.situation.by_speed = (call.along - h.along).max(0.0) / speed - rest;
+    }
+    let mut cursor = Cursor { arrival: last.time.secs_f64() + f64::from(rest), floor: now, chain: Chain::default() };
     push(h.on, pattern, next, &mut cursor, c, made);
     run_on(h.on, pattern, next, cursor, c, until, made)
 }
@@ -166,16 +209,20 @@ fn call_at(on: TripDay, pattern: &Pattern, pos: usize, at: UnixMs, t: &Timetable
 fn here(on: TripDay, pattern: &Pattern, pos: usize, leaves: f64, c: &Context<'_>, made: &mut Made) {
     let leaves = UnixMs::from_secs_f64(leaves).max(c.now.plus_secs(1));
     let Some(call) = call_at(on, pattern, pos, c.now, c.timetable) else { return };
-    made.estimates
-        .push(Estimate { raw: None, call: CallPrediction { departure: leaves, published_departure: leaves, ..call } });
+    made.estimates.push(Estimate {
+        raw: None,
+        chain: c.now,
+        features: [0.0; features::COUNT],
+        call: CallPrediction { departure: leaves, published_departure: leaves, ..call },
+    });
 }
 
 /// A whole trip that has not begun, for a vehicle that may leave at `ready` (unix seconds).
-fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
+fn whole_trip(on: TripDay, ready: f64, before: Cursor, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
     let t = c.timetable;
     let pattern = t.pattern_of(on.trip);
     let planned = t.zone.at(on.date, t.starts(on.trip)).secs_f64();
-    let leaves = (planned + f64::from(c.model.start_lateness)).max(ready).max(floor);
+    let leaves = (planned + f64::from(c.model.start_lateness)).max(ready).max(before.floor);
     if leaves > until {
         return None;
     }
@@ -184,6 +231,8 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
     let q = c.model.calibration.at(Doing::Waiting, (leaves - c.now.secs_f64()) as f32);
     made.estimates.push(Estimate {
         raw: Some(at),
+        chain: at,
+        features: features::of(&made.situation, &before.chain, (leaves - c.now.secs_f64()) as f32),
         call: CallPrediction {
             arrival_p10: UnixMs::from_secs_f64(leaves + f64::from(q.p10 - q.p50)).max(c.now),
             arrival_p90: UnixMs::from_secs_f64(leaves + f64::from(q.p90 - q.p50)),
@@ -191,10 +240,14 @@ fn whole_trip(on: TripDay, ready: f64, floor: f64, c: &Context<'_>, until: f64, 
         },
     });
     let moment = when(t, at);
-    let first_link = link_time(on, pattern, 0, moment, c);
+    let parts = link_parts(on, pattern, 0, moment, c);
+    let first_link = parts.total;
     // The link was learned with the dwell before it; the wait at a first stop is not one.
     let dwell = c.model.links.dwell(link_key(t, pattern, 0)).min(0.6 * first_link);
-    let mut cursor = Cursor { arrival: leaves + f64::from(first_link - dwell), floor: leaves };
+    let mut chain = before.chain;
+    chain.held += (leaves - before.arrival).max(0.0) as f32;
+    chain.add(&parts, 0.0);
+    let mut cursor = Cursor { arrival: leaves + f64::from(first_link - dwell), floor: leaves, chain };
     push(on, pattern, 1, &mut cursor, c, made);
     run_on(on, pattern, 1, cursor, c, until, made)
 }
@@ -212,9 +265,13 @@ fn run_on(
     let start = when(c.timetable, UnixMs::from_secs_f64(cursor.arrival));
     let begun = cursor.arrival;
     for pos in from + 1..pattern.calls.len() {
-        cursor.arrival += held_at(on, pattern, pos - 1, cursor.arrival, c);
+        let held = held_at(on, pattern, pos - 1, cursor.arrival, c);
+        cursor.arrival += held;
+        cursor.chain.held += held as f32;
         let moment = start.plus((cursor.arrival - begun) as f32);
-        cursor.arrival += f64::from(link_time(on, pattern, pos - 1, moment, c));
+        let parts = link_parts(on, pattern, pos - 1, moment, c);
+        cursor.chain.add(&parts, c.model.links.dwell(link_key(c.timetable, pattern, pos - 1)));
+        cursor.arrival += f64::from(parts.total);
         if cursor.arrival > until {
             return None;
         }
@@ -245,9 +302,11 @@ fn planned_departure(on: TripDay, pos: usize, c: &Context<'_>) -> f64 {
 fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Context<'_>, made: &mut Made) {
     let t = c.timetable;
     let now = c.now.secs_f64();
-    let raw = cursor.arrival.max(now);
-    let lead = (raw - now) as f32;
-    let q = c.model.calibration.at(made.doing, lead);
+    let chain = cursor.arrival.max(now);
+    let features = features::of(&made.situation, &cursor.chain, (chain - now) as f32);
+    let residual = c.model.residual.correction((chain - now) as f32, &features);
+    let raw = (chain + f64::from(residual)).max(now);
+    let q = c.model.calibration.at(made.doing, (raw - now) as f32);
     let arrival = (raw + f64::from(q.p50)).max(cursor.floor + 1.0).max(now + 1.0);
     let spread = |q: f32| arrival + f64::from(q);
     let p10 = spread(q.p10 - q.p50).max(now).min(arrival);
@@ -259,6 +318,8 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     let departure = ms(arrival + f64::from(dwell));
     made.estimates.push(Estimate {
         raw: Some(ms(raw)),
+        chain: ms(chain),
+        features,
         call: CallPrediction {
             arrival_p10: ms(p10),
             arrival_p90: ms(p90),
@@ -274,11 +335,11 @@ fn link_key(t: &Timetable, pattern: &Pattern, link: usize) -> transit_model::tim
     known.map_or(transit_model::timetable::LinkKey(0), |l| l.key)
 }
 
-fn link_time(on: TripDay, pattern: &Pattern, link: usize, moment: When, c: &Context<'_>) -> f32 {
+fn link_parts(on: TripDay, pattern: &Pattern, link: usize, moment: When, c: &Context<'_>) -> LinkParts {
     let t = c.timetable;
     let times = |pos: usize| t.time_at(on.trip, StopPos::new(pos)).unwrap_or_default();
     let from = times(link);
     let began = if link == 0 { from.departure } else { from.arrival };
     let plan = (times(link + 1).arrival - began).0 as f32;
-    c.model.links.expect(link_key(t, pattern, link), plan, moment)
+    c.model.links.parts(link_key(t, pattern, link), plan, moment)
 }

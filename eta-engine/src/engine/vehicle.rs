@@ -9,6 +9,7 @@ use transit_model::plane::Xy;
 use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
+use super::features::Features;
 use super::predict::{Estimate, Made};
 use super::run::{Passed, Run};
 use super::{Ignored, motion_between, next_pos, phase_of};
@@ -27,11 +28,13 @@ const LEAP_METRES: f32 = 600.0;
 const LEAP_FIXES: u8 = 3;
 /// Below this a vehicle stands, m/s.
 const STANDING_SPEED: f32 = 0.8;
+/// Of so many predictions one is kept with what it rested on.
+const SAMPLE: u64 = 4;
 /// How long the trips a vehicle was on are remembered, seconds.
 const HISTORY: i64 = 24 * 3600;
 
 /// A prediction that waits to come true.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     on: TripDay,
     pos: u16,
@@ -39,6 +42,21 @@ struct Pending {
     doing: Doing,
     made: UnixMs,
     raw: UnixMs,
+    /// By the chain of links alone, and what it rested on, of every fourth prediction: a sample is enough.
+    chain: Option<Box<(UnixMs, Features)>>,
+}
+
+/// A prediction that came true, or did not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CameTrue {
+    /// What the vehicle was doing when it was made.
+    pub(super) doing: Doing,
+    /// How far ahead it was, seconds.
+    pub(super) lead: f32,
+    /// Actual − predicted before calibration, seconds.
+    pub(super) error: f32,
+    /// The same by the chain of links alone: lead, features, error; of a sample.
+    pub(super) chain: Option<(f32, Features, f32)>,
 }
 
 /// The last fix that was taken.
@@ -81,6 +99,8 @@ pub struct VehicleState {
     pub standing_since: Option<UnixMs>,
     /// When the trip before this one ended.
     pub free_since: Option<UnixMs>,
+    /// What it lost on its last links, as a share of what they should have taken.
+    pub pace: f32,
     anchor: Option<Xy>,
     leaps: u8,
     history: Vec<TripSpan>,
@@ -104,6 +124,7 @@ impl VehicleState {
             phase: Phase::Unknown,
             standing_since: None,
             free_since: None,
+            pace: 0.0,
             anchor: None,
             leaps: 0,
             history: Vec::new(),
@@ -196,16 +217,27 @@ impl VehicleState {
         out
     }
 
+    /// A link was run in so many seconds, where so many were expected.
+    pub(super) fn note_pace(&mut self, seconds: f32, expected: f32) {
+        let lost = ((seconds - expected) / expected.max(20.0)).clamp(-0.8, 2.0);
+        self.pace += 0.35 * (lost - self.pace);
+    }
+
     /// The predictions that an arrival proves or disproves: what was being done, the lead, and
     /// actual − predicted, seconds.
-    pub(super) fn came_true(&mut self, pos: StopPos, at: UnixMs) -> Vec<(Doing, f32, f32)> {
+    pub(super) fn came_true(&mut self, pos: StopPos, at: UnixMs) -> Vec<CameTrue> {
         let Some(on) = self.run.as_ref().map(|r| r.on) else { return Vec::new() };
         let seconds = |a: UnixMs, b: UnixMs| (a.0 - b.0) as f32 / 1000.0;
         let judged = self
             .pending
             .iter()
             .filter(|p| p.on == on && p.pos == pos.0 && p.made < at)
-            .map(|p| (p.doing, seconds(p.raw, p.made), seconds(at, p.raw)))
+            .map(|p| CameTrue {
+                doing: p.doing,
+                lead: seconds(p.raw, p.made),
+                error: seconds(at, p.raw),
+                chain: p.chain.as_ref().map(|c| (seconds(c.0, p.made), c.1, seconds(at, c.0))),
+            })
             .collect();
         self.pending.retain(|p| p.on != on || p.pos > pos.0);
         judged
@@ -213,7 +245,7 @@ impl VehicleState {
 
     /// Takes new predictions in: keeps some to be judged, and holds back what people are told.
     pub(super) fn publish(&mut self, made: Made, now: UnixMs) {
-        let Made { doing, estimates } = made;
+        let Made { doing, estimates, .. } = made;
         for e in &estimates {
             self.keep_to_judge(e, doing, now);
         }
@@ -244,7 +276,9 @@ impl VehicleState {
         if self.pending.len() >= 1024 {
             self.pending.drain(..256);
         }
-        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw });
+        let sampled = (now.secs().unsigned_abs() / 7 + u64::from(e.call.pos.0)) % SAMPLE == 0;
+        let chain = sampled.then(|| Box::new((e.chain, e.features)));
+        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw, chain });
     }
 
     /// As readers see it; `None` before the first fix.

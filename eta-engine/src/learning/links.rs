@@ -118,6 +118,27 @@ impl LinkStats {
     }
 }
 
+/// What the expected time of a link is made of, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LinkParts {
+    /// As its own history has it at this time of day.
+    pub own: f32,
+    /// The timetable with what the link always loses on it.
+    pub planned: f32,
+    /// The timetable.
+    pub plan: f32,
+    /// What the last vehicles lost beyond that.
+    pub recent: f32,
+    /// Since the last vehicle began it, at most half an hour.
+    pub unseen: f32,
+    /// The expectation.
+    pub total: f32,
+}
+
+fn blend(own: f32, planned: f32, plan: f32) -> f32 {
+    if plan <= 0.0 { own } else { 0.4 * own + 0.4 * planned + 0.2 * plan }
+}
+
 /// Everything learned about links.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkModel {
@@ -160,10 +181,18 @@ impl LinkModel {
     /// The expected time of a link, seconds from arrival to arrival, with what the last vehicles did.
     #[must_use]
     pub fn expect(&self, link: LinkKey, plan: f32, when: When) -> f32 {
+        self.parts(link, plan, when).total
+    }
+
+    /// The expected time of a link and what it is made of.
+    #[must_use]
+    pub fn parts(&self, link: LinkKey, plan: f32, when: When) -> LinkParts {
         let stats = self.links.get(&link);
-        let settled = self.settled(stats, plan, when);
+        let (own, planned) = self.views(stats, plan, when);
+        let settled = blend(own, planned, plan);
         let recent = stats.map_or(0.0, |s| s.recent_residual(when.unix));
-        (settled + recent).max(settled * 0.35).max(3.0)
+        let unseen = stats.map_or(1800.0, |s| ((when.unix - s.recent_at) as f32).clamp(0.0, 1800.0));
+        LinkParts { own, planned, plan, recent, unseen, total: (settled + recent).max(settled * 0.35).max(3.0) }
     }
 
     /// The expected dwell at a link's first stop, seconds.
@@ -174,17 +203,23 @@ impl LinkModel {
     }
 
     fn settled(&self, stats: Option<&LinkStats>, plan: f32, when: When) -> f32 {
+        let (own, planned) = self.views(stats, plan, when);
+        blend(own, planned, plan)
+    }
+
+    /// A link's time as its own history has it, and as the timetable corrected by what it always loses.
+    fn views(&self, stats: Option<&LinkStats>, plan: f32, when: When) -> (f32, f32) {
         let pace = self.pace(when);
-        let Some(s) = stats.filter(|s| s.all.weight > 0.0) else { return plan * pace };
+        let Some(s) = stats.filter(|s| s.all.weight > 0.0) else { return (plan * pace, plan * pace) };
         let mean = s.all.time / s.all.weight;
         let mean_loss = s.all.loss / (s.all.weight + 3.0);
         let near = kernel_sum(s.bins(when.kind), when.bin());
         let own = SHRINK.mul_add(mean * pace, near.time) / (near.weight + SHRINK);
         let loss = SHRINK_LOSS.mul_add(mean_loss, near.loss) / (near.weight + SHRINK_LOSS);
         if plan <= 0.0 {
-            return own;
+            return (own, own);
         }
-        0.4 * own + 0.4 * (plan + loss).max(plan * 0.3) + 0.2 * plan
+        (own, (plan + loss).max(plan * 0.3))
     }
 
     /// The city's pace at a time of day against its mean over the day; 1 before anything is known.
@@ -202,7 +237,8 @@ impl LinkModel {
     }
 
     /// Takes in one traversal: `time` seconds from arrival to arrival, where the timetable had `plan`.
-    pub fn learn(&mut self, link: LinkKey, time: f32, plan: f32, when: When) {
+    /// Says what was expected before.
+    pub fn learn(&mut self, link: LinkKey, time: f32, plan: f32, when: When) -> f32 {
         let settled = self.settled(self.links.get(&link), plan, when);
         let stats = self.links.entry(link).or_default();
         let mean = if stats.all.weight > 0.0 { stats.all.time / stats.all.weight } else { settled };
@@ -231,6 +267,7 @@ impl LinkModel {
             *m += mean;
         }
         self.touched.insert(link);
+        settled
     }
 
     /// Takes in one dwell at a link's first stop, seconds.

@@ -25,6 +25,8 @@ pub const CHANGE_AT_TERMINAL: f32 = 2.0;
 pub const HYSTERESIS: f32 = 2.5;
 /// A trip that another vehicle runs costs what that vehicle would lose by giving it up, at most this.
 pub const CLAIMED: f32 = 6.0;
+/// A trip that another vehicle names is that vehicle's.
+pub const CLAIMED_BY_NAME: f32 = 20.0;
 /// The trip the block says comes next costs less by this.
 pub const BLOCK: f32 = 5.0;
 /// A later trip of the block, some having been left out.

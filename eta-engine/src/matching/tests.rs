@@ -93,17 +93,25 @@ fn city() -> Arc<Timetable> {
 struct Scene {
     t: Arc<Timetable>,
     e: Engine,
+    /// The trip that vehicles name from here on.
+    named: Option<&'static str>,
 }
 
 impl Scene {
     fn new() -> Self {
         let t = city();
         let e = Engine::new(Arc::clone(&t), Settings::default(), Model::default());
-        Self { t, e }
+        Self { t, e, named: None }
     }
 
     fn clock(&self, hms: &str) -> UnixMs {
         self.t.zone.at(DAY.parse().unwrap(), hms.parse().unwrap())
+    }
+
+    /// What vehicles say of their trip from here on.
+    fn name(&mut self, trip: Option<&'static str>) -> &mut Self {
+        self.named = trip;
+        self
     }
 
     /// Drives evenly along a course, one fix in ten seconds.
@@ -137,7 +145,7 @@ impl Scene {
                 lon,
                 speed: None,
                 bearing: None,
-                reported: Reported::default(),
+                reported: Reported { trip_id: self.named.map(Into::into), ..Reported::default() },
                 source: Source::Recording,
             };
             self.e.take(&fix).unwrap();
@@ -206,6 +214,45 @@ fn a_vehicle_that_lets_the_departure_pass_without_a_reason_runs_the_next_one() {
     let mut s = Scene::new();
     s.stand("1", "07:50:00", "08:10:00", X1).drive("1", "08:10:00", "08:16:00", &[X1, P]);
     assert_eq!(s.trip("1"), Some("xb0"));
+}
+
+#[test]
+fn a_vehicle_that_names_its_trips_and_names_none_runs_none() {
+    let mut s = Scene::new();
+    s.name(Some("xa0")).drive("1", "08:00:00", "08:10:00", &[X1, P, (1.3, 0.0)]);
+    // A gap of two minutes in what it says is no end of its trip; five minutes are.
+    s.name(None).drive("1", "08:10:00", "08:12:00", &[(1.3, 0.0), (2.0, 0.0)]);
+    assert_eq!(s.trip("1"), Some("xa0"));
+    s.drive("1", "08:12:00", "08:17:00", &[(2.0, 0.0), (3.7, 0.0)]);
+    assert_eq!(s.trip("1"), None);
+    // It names a trip again, and is believed at once.
+    s.name(Some("xa0")).drive("1", "08:17:00", "08:17:20", &[(3.7, 0.0), (3.8, 0.0)]);
+    assert_eq!(s.trip("1"), Some("xa0"));
+    // One that never names any is found out by where it drives.
+    s.name(None).stand("2", "08:18:00", "08:20:00", X1).drive("2", "08:20:00", "08:26:00", &[X1, P]);
+    assert_eq!(s.trip("2"), Some("xc0"));
+}
+
+#[test]
+fn at_the_end_of_the_trip_it_named_a_vehicle_has_its_layover() {
+    let mut s = Scene::new();
+    s.name(Some("xa0")).drive("1", "08:00:00", "08:24:00", &[X1, P, Q, X2]);
+    s.name(None).stand("1", "08:24:00", "08:30:00", X2);
+    assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::Layover));
+}
+
+#[test]
+fn a_trip_that_a_vehicle_names_is_no_one_elses_then_or_later() {
+    let mut s = Scene::new();
+    // The one that says nothing sets out as trip xa0 would; the one that names it comes a minute later.
+    s.stand("2", "07:58:00", "08:00:00", X1).drive("2", "08:00:00", "08:04:00", &[X1, (0.0, 0.67)]);
+    assert_eq!(s.trip("2"), Some("xa0"));
+    s.name(Some("xa0")).drive("1", "08:01:00", "08:24:00", &[X1, P, Q, X2]);
+    s.name(None).drive("2", "08:24:10", "08:24:30", &[(0.0, 0.67), (0.0, 0.60)]);
+    assert_ne!(s.trip("2"), Some("xa0"));
+    // Nor does anybody who drives there an hour later run it again.
+    s.stand("3", "09:00:00", "09:02:00", X1).drive("3", "09:02:00", "09:10:00", &[X1, P]);
+    assert_ne!(s.trip("3"), Some("xa0"));
 }
 
 #[test]

@@ -49,6 +49,11 @@ const NEWS: f32 = 80.0;
 const NO_NEWS: f32 = 0.03;
 /// At its last stop a vehicle is still on its trip for so long, seconds.
 pub const ALIGHTING: i64 = 45;
+/// A vehicle that has named a trip within so many seconds is one that names its trips.
+const SPEAKS: i64 = 12 * 3600;
+/// Naming none for so long on the way, or at the end of its trip, it runs none, seconds.
+const TRIP_MUTE: i64 = 240;
+const LAYOVER_MUTE: i64 = 1200;
 /// Fixes outside the corridor before its trip is given up.
 const LOST_AFTER: u16 = 40;
 
@@ -65,6 +70,8 @@ pub struct Observation {
     pub trip: Option<TripDay>,
     /// The route it says it is on.
     pub route: Option<RouteIdx>,
+    /// It names no trip, known to the timetable or not.
+    pub mute: bool,
 }
 
 /// What a track needs to know of the rest of the world.
@@ -104,6 +111,8 @@ pub struct Track {
     parked: Option<(Xy, UnixMs)>,
     /// It has been at its base and on no trip since.
     from_base: bool,
+    /// When it last named a trip that the timetable has.
+    spoke: Option<UnixMs>,
 }
 
 impl Track {
@@ -138,7 +147,7 @@ impl Track {
     pub fn worth(&self) -> f32 {
         let Some(held) = self.chosen() else { return 0.0 };
         if held.reported {
-            return cost::CLAIMED;
+            return cost::CLAIMED_BY_NAME;
         }
         let others = self.hypotheses.iter().filter(|h| h.on != held.on && self.believable(h));
         let second = others.map(|h| h.total).fold(f32::INFINITY, f32::min);
@@ -170,7 +179,12 @@ impl Track {
         self.at = Some(o.at);
         self.note_parked(o, around);
         if let Some(on) = o.trip {
+            self.spoke = Some(o.time);
             self.follow_reported(on, o, weight, around);
+            return;
+        }
+        if let Some(spoke) = self.spoke.filter(|s| o.mute && o.time.secs_since(*s) < SPEAKS) {
+            self.outlive_report(spoke, o, weight, around);
             return;
         }
         for h in &mut self.hypotheses {
@@ -220,6 +234,23 @@ impl Track {
             && let Some(h) = self.chosen().copied()
         {
             self.serve(&h, around);
+        }
+    }
+
+    /// A vehicle that names its trips names none: it runs none, unless it was lost for a moment on the way
+    /// or has its layover at the end of the trip it named.
+    fn outlive_report(&mut self, spoke: UnixMs, o: &Observation, weight: f32, around: &Around<'_>) {
+        let Some(on) = self.chosen else { return };
+        self.hypotheses.retain(|h| h.on == on);
+        let mute = o.time.secs_since(spoke);
+        let held = self.hypotheses.first_mut().is_some_and(|h| {
+            h.step(o, weight, around.timetable);
+            let patience = if h.ended.is_some() { LAYOVER_MUTE } else { TRIP_MUTE };
+            mute < patience && h.misses < OFF_ROUTE_AFTER
+        });
+        if !held {
+            self.hypotheses.clear();
+            self.chosen = None;
         }
     }
 
@@ -301,6 +332,8 @@ impl Track {
             h.evidence -= least;
             h.price(o, around, self.served.as_ref());
         }
+        // Whoever names a trip has it; who only seems to be on it is on another, or on none.
+        self.hypotheses.retain(|h| h.outbid < cost::CLAIMED_BY_NAME);
         self.hypotheses.sort_by(|a, b| a.total.total_cmp(&b.total).then(a.on.cmp(&b.on)));
         let best = self.hypotheses.iter().find(|h| self.believable(h)).copied();
         let held = self.chosen().copied();

@@ -11,15 +11,17 @@ use transit_model::timetable::LinkKey;
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
+use crate::learning::residual::Residual;
 
 /// What the file calls itself; another name or version is refused.
-pub const FORMAT: &str = "zupynka-model-2";
+pub const FORMAT: &str = "zupynka-model-3";
 const NAME: &str = "model.json";
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
     format: String,
     frame: ModelFrame,
+    residual: Residual,
     calibration: Calibration,
     start_lateness: f32,
     holding: Holding,
@@ -40,9 +42,10 @@ pub fn load(dir: &Path) -> Model {
         }
     };
     let refused = match serde_json::from_reader::<_, Kept>(BufReader::new(file)) {
-        Ok(k) if k.format == FORMAT && k.calibration.is_whole() => {
+        Ok(k) if k.format == FORMAT && k.calibration.is_whole() && k.residual.is_whole() => {
             return Model {
                 links: LinkModel::restore(k.frame, k.links),
+                residual: k.residual,
                 calibration: k.calibration,
                 start_lateness: k.start_lateness,
                 holding: k.holding,
@@ -66,6 +69,7 @@ pub fn save(dir: &Path, model: &Model) -> std::io::Result<()> {
     let kept = Kept {
         format: FORMAT.to_owned(),
         frame: model.links.frame(),
+        residual: model.residual.clone(),
         calibration: model.calibration.clone(),
         start_lateness: model.start_lateness,
         holding: model.holding,

@@ -15,6 +15,7 @@ use crate::engine::run::StopEvent;
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkStats, ModelFrame};
+use crate::learning::residual::Residual;
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,8 @@ pub struct ModelUpdate {
     pub frame: ModelFrame,
     /// Links that changed.
     pub links: Vec<(LinkKey, LinkStats)>,
+    /// See [`Model::residual`].
+    pub residual: Residual,
     /// The predictor's errors.
     pub calibration: Calibration,
     /// See [`Model::start_lateness`].
@@ -100,6 +103,7 @@ impl ModelUpdate {
         Self {
             frame: model.links.frame(),
             links: model.links.take_touched(),
+            residual: model.residual.clone(),
             calibration: model.calibration.clone(),
             start_lateness: model.start_lateness,
             holding: model.holding,

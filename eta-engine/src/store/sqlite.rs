@@ -21,11 +21,13 @@ use crate::auth::{TokenHash, TokenRow};
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
+use crate::learning::residual::Residual;
 
 /// The names of `model_parts`; a number goes up when a part's form changes, so that an old one is
 /// never misread.
 const FRAME: &str = "frame-1";
 const CALIBRATION: &str = "calibration-1";
+const RESIDUAL: &str = "residual-1";
 const START: &str = "start-lateness-1";
 const HOLDING: &str = "holding-1";
 
@@ -143,6 +145,9 @@ impl Store for SqliteStore {
         if let Some(c) = self.part::<Calibration>(CALIBRATION).await?.filter(Calibration::is_whole) {
             model.calibration = c;
         }
+        if let Some(r) = self.part::<Residual>(RESIDUAL).await?.filter(Residual::is_whole) {
+            model.residual = r;
+        }
         model.holding = self.part::<Holding>(HOLDING).await?.unwrap_or_default();
         model.start_lateness = self.part::<f32>(START).await?.unwrap_or_default();
         Ok(model)
@@ -152,6 +157,7 @@ impl Store for SqliteStore {
         let mut tx = self.pool.begin().await?;
         put_part(&mut tx, FRAME, &update.frame).await?;
         put_part(&mut tx, CALIBRATION, &update.calibration).await?;
+        put_part(&mut tx, RESIDUAL, &update.residual).await?;
         put_part(&mut tx, START, &update.start_lateness).await?;
         put_part(&mut tx, HOLDING, &update.holding).await?;
         for (key, stats) in &update.links {
