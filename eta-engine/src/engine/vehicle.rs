@@ -276,7 +276,7 @@ impl VehicleState {
         if self.pending.len() >= 1024 {
             self.pending.drain(..256);
         }
-        let sampled = (now.secs().unsigned_abs() / 7 + u64::from(e.call.pos.0)) % SAMPLE == 0;
+        let sampled = (now.secs().unsigned_abs() / 7 + u64::from(e.call.pos.0)).is_multiple_of(SAMPLE);
         let chain = sampled.then(|| Box::new((e.chain, e.features)));
         self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw, chain });
     }

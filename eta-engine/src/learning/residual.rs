@@ -143,7 +143,7 @@ fn solve(square: &[f64], cross: &[f64], ridge: f64) -> Option<Vec<f32>> {
         let rest: f64 = row.iter().take(n).map(|a| a * a).sum();
         let corner = row.get_mut(n)?;
         *corner = (*corner + ridge - rest).sqrt();
-        if !(*corner > 0.0) {
+        if corner.is_nan() || *corner <= 0.0 {
             return None;
         }
         lower.push(row);
