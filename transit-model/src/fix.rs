@@ -36,6 +36,13 @@ sources! {
     Osmand "osmand" "The OsmAnd form and the JSON of Traccar Client, over HTTP.",
     Teltonika "teltonika" "Teltonika codecs over TCP and UDP.",
     Bitrek "bitrek" "Teltonika's codec 8 as Bitrek trackers send it, over TCP.",
+    Gps103 "gps103" "GPS103 of Coban, lines.",
+    Gt06 "gt06" "GT06 of Concox, Jimi and their kin.",
+    H02 "h02" "H02, lines and packed binary.",
+    Jt808 "jt808" "JT/T 808 of 2011, 2013 and 2019.",
+    Meitrack "meitrack" "Meitrack, text and binary.",
+    Nmea "nmea" "NMEA 0183 lines with an id.",
+    Queclink "queclink" "Queclink @Track, text and HEX.",
     Galileosky "galileosky" "Galileosky over TCP.",
     Ruptela "ruptela" "Ruptela over TCP.",
     Ntcb "ntcb" "NTCB and FLEX of Navtelecom over TCP.",
@@ -43,6 +50,7 @@ sources! {
     Retranslator "retranslator" "Wialon Retranslator over TCP.",
     Bce "bce" "BCE over TCP.",
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
+    Tk103 "tk103" "TK103, messages in brackets.",
 }
 
 impl Source {

@@ -18,12 +18,20 @@ pub mod bce;
 pub mod bitrek;
 pub mod egts;
 mod error;
+mod fields;
 pub mod galileosky;
+pub mod gps103;
+pub mod gt06;
+pub mod h02;
+pub mod jt808;
 mod lines;
+pub mod meitrack;
 mod model;
 pub mod mqtt_json;
+pub mod nmea;
 pub mod ntcb;
 pub mod osmand;
+pub mod queclink;
 mod reader;
 pub mod retranslator;
 pub mod ruptela;
@@ -31,6 +39,7 @@ pub mod stream;
 pub mod teltonika;
 #[cfg(test)]
 mod testing;
+pub mod tk103;
 pub mod wialon;
 mod wire;
 
@@ -88,6 +97,14 @@ macro_rules! protocols {
 
 protocols! {
     Teltonika, Some(&teltonika::STREAM), "Teltonika codecs 7, 8, 8 Extended and 16, over TCP and UDP.";
+    Gps103, Some(&gps103::STREAM), "GPS103 of Coban, lines.";
+    Gt06, Some(&gt06::STREAM), "GT06 of Concox, Jimi and their kin.";
+    H02, Some(&h02::STREAM), "H02, lines and packed binary.";
+    Jt808, Some(&jt808::STREAM), "JT/T 808 of 2011, 2013 and 2019.";
+    Meitrack, Some(&meitrack::STREAM), "Meitrack, text and binary.";
+    Nmea, Some(&nmea::STREAM), "NMEA 0183 lines with an id.";
+    Queclink, Some(&queclink::STREAM), "Queclink @Track, text and HEX.";
+    Tk103, Some(&tk103::STREAM), "TK103, messages in brackets.";
     Osmand, None, "The OsmAnd form and the JSON of Traccar Client, over HTTP.";
     Galileosky, Some(&galileosky::STREAM), "Galileosky.";
     Ruptela, Some(&ruptela::STREAM), "Ruptela.";
