@@ -1,12 +1,11 @@
-//! What many protocols write alike: calendar times, packed decimals, degrees and minutes, and attributes
-//! under one name whoever sends them. Not here: any protocol's own layout.
+//! What many protocols write alike: dates as digits, packed decimals, degrees and minutes, letters for
+//! hemispheres. Numbers and the names of attributes are in [`wire`]. Not here: any protocol's own layout.
 
-use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use transit_model::time::UnixMs;
 
 use super::error::{DecodeErrorKind as Kind, EncodeError};
-use super::{AttrKey, AttrValue, DecodeError, Record};
+use super::{AttrKey, AttrValue, DecodeError, Record, wire};
 
 /// Metres a second in a knot.
 pub(super) const KNOT: f64 = 1852.0 / 3600.0;
@@ -15,17 +14,7 @@ pub(super) const KMH: f64 = 3.6;
 
 /// A moment of UTC; `None` when there is no such moment.
 pub(super) fn utc(year: u16, [month, day, hour, minute, second]: [u8; 5]) -> Option<UnixMs> {
-    let small = |v: u8| i8::try_from(v).ok();
-    let date = DateTime::new(
-        i16::try_from(year).ok()?,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        0,
-    );
-    Some(UnixMs(Offset::UTC.to_timestamp(date.ok()?).ok()?.as_millisecond()))
+    wire::utc(i64::from(year), month, day, hour, minute, second)
 }
 
 /// A moment of UTC from its year in this century, month, day, hour, minute and second.
@@ -182,17 +171,12 @@ pub(super) fn bad(at: usize, detail: impl Into<String>) -> DecodeError {
     DecodeError::new(Kind::BadField, at, detail)
 }
 
-/// Attributes under the names that all protocols share:
+/// Attributes under the names that all protocols share ([`wire::attr`]), in the order read. Besides those:
 ///
 /// | name | what it is |
 /// |---|---|
-/// | `ignition`, `charging`, `archive` | yes or no; `archive`: kept by the tracker and sent later |
-/// | `odometer` | metres |
-/// | `power`, `battery` | volts: of the vehicle, of the tracker's own battery |
+/// | `charging` | whether the vehicle feeds the tracker, yes or no |
 /// | `battery_percent` | of the tracker's own battery |
-/// | `inputs`, `outputs` | a bit each |
-/// | `alarm` | which, in words joined by `_` |
-/// | `event`, `status` | the protocol's own number |
 #[derive(Debug, Default)]
 pub(super) struct Attributes(pub(super) Vec<(AttrKey, AttrValue)>);
 
@@ -222,15 +206,6 @@ impl Attributes {
 pub(super) fn flag_of(record: &Record, name: &'static str) -> Option<bool> {
     match record.attribute(&AttrKey::Name(name)) {
         Some(AttrValue::Bool(v)) => Some(*v),
-        _ => None,
-    }
-}
-
-/// A number that a record carries under a name.
-pub(super) fn number_of(record: &Record, name: &'static str) -> Option<f64> {
-    match record.attribute(&AttrKey::Name(name)) {
-        Some(AttrValue::Float(v)) => Some(*v),
-        Some(AttrValue::Int(v)) => Some(*v as f64),
         _ => None,
     }
 }

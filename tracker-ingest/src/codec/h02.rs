@@ -189,17 +189,25 @@ fn read_fields(fields: &[&str]) -> Result<Option<Record>, DecodeError> {
             ..Position::default()
         });
     }
+    let field_is_empty = |n: usize| fields.get(n).is_some_and(|f| f.is_empty());
     let is_date = |n: usize| field(n).len() == 6 && field(n).bytes().all(|b| b.is_ascii_digit());
-    // A battery level may stand before the date.
-    let Some(date) = [at + 7, at + 8].into_iter().find(|n| is_date(*n)) else {
+    // A battery level may stand before the date, which may be left empty: then the server's clock stands in.
+    let found = [at + 7, at + 8].into_iter().find(|n| is_date(*n));
+    let Some(date) = found.or_else(|| field_is_empty(at + 7).then_some(at + 7)) else {
         return match position {
             Some(_) => Err(DecodeError::new(Kind::MissingField, 0, "a location without a date")),
             None => Ok(None),
         };
     };
     let clock = if field(at - 1).starts_with("VP") { "000000" } else { field(at - 1) };
-    let time = utc_day_first(field(date), clock)
-        .ok_or_else(|| bad(0, format!("the date and time are `{}` and `{clock}`", field(date))))?;
+    let time = match found {
+        Some(date) => Some(
+            utc_day_first(field(date), clock)
+                .ok_or_else(|| bad(0, format!("the date and time are `{}` and `{clock}`", field(date))))?,
+        ),
+        None if position.is_none() => return Ok(None),
+        None => None,
+    };
     let mut attributes = Attributes::default();
     let rest = fields.get(date + 1..).unwrap_or_default();
     if let Some(word) = rest.iter().find_map(|f| status_word(f)) {
@@ -214,7 +222,7 @@ fn read_fields(fields: &[&str]) -> Result<Option<Record>, DecodeError> {
             attributes.number("odometer", metres);
         }
     }
-    Ok(Some(Record { time: Some(time), position, attributes: attributes.0, ..Record::default() }))
+    Ok(Some(Record { time, position, attributes: attributes.0, ..Record::default() }))
 }
 
 /// `DDMM.mmmm`, `DDMMmmmm`, or `-DD-MM.mmmm` of some firmware, whose sign means nothing.

@@ -19,8 +19,9 @@ use crc::{CRC_16_IBM_SDLC, Crc, Table};
 use transit_model::time::UnixMs;
 
 use super::error::{DecodeErrorKind as Kind, EncodeError};
-use super::fields::{calendar, flag_of, number_of, on_earth, only, pack, record_calendar, whole};
+use super::fields::{calendar, flag_of, on_earth, only, pack, record_calendar, whole};
 use super::stream::{self, Answer, Bounds, Heard, Reply, Stream, StreamCodec, Terminal};
+use super::wire::{attr, numeric};
 use super::{DecodeError, DeviceKey, Record, Sniff};
 
 /// CRC-ITU, which the catalogue of CRCs calls IBM-SDLC and others X-25.
@@ -229,7 +230,7 @@ fn location(record: &Record) -> Result<Vec<u8>, EncodeError> {
     let course = whole("bearing", p.bearing, 0, 360)? % 360;
     let bit = |set: bool, n: u32| u16::from(set) << n;
     let flags = course as u16 | bit(lat >= 0.0, 10) | bit(lon < 0.0, 11) | bit(p.valid, 12);
-    let odometer = number_of(record, "odometer").unwrap_or(0.0).clamp(0.0, f64::from(u32::MAX)).round() as u32;
+    let odometer = numeric(record, &attr::ODOMETER).unwrap_or(0.0).clamp(0.0, f64::from(u32::MAX)).round() as u32;
 
     let mut out = record_calendar(record)?.to_vec();
     out.push(0xC0 | satellites);

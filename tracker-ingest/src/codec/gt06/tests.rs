@@ -129,6 +129,14 @@ fn modules_make_one_record() {
 }
 
 #[test]
+fn a_kind_with_two_meanings_is_a_place_only_where_it_can_be_one() {
+    assert_eq!(hear(&wrap(false, 0xA3, &[0x46, 4, 4, 0, 2], 9)).unwrap().message, Message::KeepAlive);
+    let mut cell = PLACE;
+    cell[6] = 0x81;
+    assert_eq!(hear(&wrap(false, 0xA2, &cell, 9)).unwrap().message, Message::KeepAlive);
+}
+
+#[test]
 fn a_place_told_in_words_is_read() {
     let words =
         b"Current position!Lat:N48.850000,Lon:E37.600000,Course:91.00,Speed:0.0000,DateTime:2024-06-14  04:44:49";

@@ -20,8 +20,9 @@ mod read;
 use transit_model::time::UnixMs;
 
 use super::error::{DecodeErrorKind as Kind, EncodeError};
-use super::fields::{bcd_text, calendar, flag_of, number_of, on_earth, pack, record_calendar, whole};
+use super::fields::{bcd_text, calendar, flag_of, on_earth, pack, record_calendar, whole};
 use super::stream::{self, Answer, Bounds, Heard, Reply, Stream, StreamCodec, Terminal};
+use super::wire::{attr, numeric};
 use super::{DecodeError, DeviceKey, Message, Record, Sniff};
 
 const MARK: u8 = 0x7E;
@@ -412,7 +413,7 @@ fn location(record: &Record) -> Result<Vec<u8>, EncodeError> {
     out.extend_from_slice(&(whole("speed", p.speed.map(|s| s * 36.0), 0, 65_535)? as u16).to_be_bytes());
     out.extend_from_slice(&((whole("bearing", p.bearing, 0, 360)? % 360) as u16).to_be_bytes());
     out.extend(time.iter().map(|v| ((v / 10) << 4) | (v % 10)));
-    if let Some(metres) = number_of(record, "odometer") {
+    if let Some(metres) = numeric(record, &attr::ODOMETER) {
         out.extend_from_slice(&[0x01, 4]);
         out.extend_from_slice(&((metres / 100.0).round().clamp(0.0, f64::from(u32::MAX)) as u32).to_be_bytes());
     }

@@ -98,8 +98,10 @@ fn a_batch_is_many_records_and_each_is_the_one_sent_alone() {
     assert_eq!(many[1].attribute(&AttrKey::Name("archive")), Some(&AttrValue::Bool(true)));
     body[1] = 3;
     assert_eq!(hear(&say(BATCH, &body)).unwrap_err().kind, Kind::BadLength);
-    body[1] = 1;
+    body[1] = 0;
     assert_eq!(hear(&say(BATCH, &body)).unwrap_err().kind, Kind::BadLength);
+    body[1] = 1;
+    assert_eq!(records(&say(BATCH, &body)).len(), 1);
 }
 
 #[test]
