@@ -41,6 +41,15 @@ pub fn sniff(first: &[u8]) -> Sniff {
     }
 }
 
+/// Where the bracket is that closes a message; words between dollars may hold others.
+fn end(bytes: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    bytes.iter().position(|b| {
+        quoted ^= *b == b'$';
+        *b == b')' && !quoted
+    })
+}
+
 /// The server's end: remembers who spoke.
 #[derive(Debug, Default)]
 struct Dialect {
@@ -52,17 +61,18 @@ impl stream::Dialect for Dialect {
 
     fn bounds(&self, bytes: &[u8]) -> Result<Bounds, DecodeError> {
         Ok(match bytes {
-            [b'(', ..] => {
-                bytes.iter().position(|b| *b == b')').map_or(Bounds::Unfinished, |at| Bounds::Message(at + 1))
-            }
+            [b'(', ..] => end(bytes).map_or(Bounds::Unfinished, |at| Bounds::Message(at + 1)),
             [b'\r' | b'\n' | b' ' | 0, ..] => Bounds::Idle(1),
-            _ => return Err(DecodeError::new(Kind::BadPreamble, 0, "a message begins with `(`")),
+            // Cheap modems mix their own chatter in: it is refused as a message of its own.
+            _ => bytes.iter().position(|b| *b == b'(').map_or(Bounds::Unfinished, Bounds::Message),
         })
     }
 
     fn read(&mut self, message: &[u8], _now: UnixMs) -> Result<Heard, DecodeError> {
         let text = String::from_utf8_lossy(message);
-        let inside = text.trim_start_matches('(').trim_end_matches(')');
+        let Some(inside) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else {
+            return Err(bad(0, format!("{} bytes that are in no brackets", message.len())));
+        };
         let digits = inside.bytes().take_while(u8::is_ascii_digit).count();
         let (id, rest) = inside.split_at_checked(digits).unwrap_or_default();
         if id.is_empty() || !DeviceKey::is_valid(id) {

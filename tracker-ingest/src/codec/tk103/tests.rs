@@ -105,11 +105,23 @@ fn damage_is_refused_and_not_answered() {
         ("(BR00)", Kind::BadField),
         ("(027044702512)", Kind::MissingField),
         ("(027044702512BR00", Kind::Truncated),
-        ("GET / HTTP/1.1", Kind::BadPreamble),
+        ("GET / HTTP/1.1", Kind::Truncated),
+        ("AT+CIPSEND\r\n(027044702512BP00HSO)", Kind::BadField),
     ] {
         assert_eq!(hear(text).unwrap_err().kind, kind, "{text}");
     }
     assert_eq!(hear(&format!("({}", "1".repeat(3000))).unwrap_err().kind, Kind::Oversize);
+}
+
+#[test]
+fn words_may_hold_brackets_and_chatter_is_passed_over() {
+    let mut session = (STREAM.session)();
+    session.feed(b"OK\r\n(352093081452251,ZC03,140624,044449,$Notice:\r\n(7).$)RING(352093081452251,ZC20,140624,044449,3,362,65535,255)");
+    assert_eq!(session.next_message(NOW).unwrap_err().kind, Kind::BadField);
+    assert!(matches!(session.next_message(NOW).unwrap().unwrap().message, Message::Login(_)));
+    assert_eq!(session.next_message(NOW).unwrap_err().kind, Kind::BadField);
+    assert!(matches!(session.next_message(NOW).unwrap().unwrap().message, Message::Records(_)));
+    assert_eq!(session.pending(), 0);
 }
 
 #[test]
