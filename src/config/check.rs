@@ -47,9 +47,14 @@ pub fn faults(text: &str) -> Vec<Fault> {
     let mut seen = Vec::new();
     walk(text, table.get_ref(), "", &mut found, &mut seen);
     found.sort_by_key(|f| f.line);
-    let has_broker = seen.iter().any(|k| k.starts_with("ingest.broker."));
+    let in_use = |section: &str| seen.iter().any(|k| k.rsplit_once('.').is_some_and(|(s, _)| s == section));
+    let wanted = |path: &str| {
+        path.rsplit_once('.').is_some_and(|(section, name)| {
+            keys::NEEDED_IN.iter().any(|(s, names)| *s == section && names.contains(&name)) && in_use(section)
+        })
+    };
     for key in keys::KEYS.iter() {
-        let needed = matches!(key.default, Presence::Needed(_)) || (has_broker && key.path == "ingest.broker.host");
+        let needed = matches!(key.default, Presence::Needed(_)) || wanted(&key.path);
         if needed && !seen.iter().any(|s| *s == key.path) {
             found.push(Fault {
                 line: None,

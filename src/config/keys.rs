@@ -101,6 +101,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         [
             key("listen", Kind::Socket, OffPort(port), "Where to listen over TCP; left out = not at all."),
             key("udp", Kind::Socket, OffPort(port), "The same over UDP, where nobody can prove who he is."),
+            key("tls", Kind::Bool, Is("false"), "Whether the TCP port speaks TLS ([ingest.tls]), and nothing else."),
             key("relay", Kind::Bool, Is("false"), "Whether another server connects here, for many trackers at once."),
         ]
     };
@@ -111,7 +112,10 @@ fn streams() -> impl Iterator<Item = Protocol> {
     Protocol::ALL.iter().copied().filter(|p| p.stream().is_some())
 }
 
-const FIXED: [(&str, &str); 12] = [
+/// Sections that may be left out, and what must be in them if they are not.
+pub const NEEDED_IN: [(&str, &[&str]); 2] = [("ingest.broker", &["host"]), ("ingest.tls", &["certificate", "key"])];
+
+const FIXED: [(&str, &str); 13] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
@@ -120,6 +124,7 @@ const FIXED: [(&str, &str); 12] = [
     ("ingest.osmand", "OsmAnd and Traccar Client over HTTP."),
     ("ingest.mqtt", "Our own MQTT endpoint for publishing, where the city has no broker."),
     ("ingest.broker", "A broker to take JSON from, where the city has one. Leave the section out if not."),
+    ("ingest.tls", "What the ports with `tls = true` speak TLS with. Leave the section out if there are none."),
     ("ingest.gate", "What is believable."),
     ("ingest.limits", "What one connection may cost."),
     ("predict", "Predictions."),
@@ -150,6 +155,22 @@ const STATIC: &[Key] = &[
         "Whether a device nobody has added is let in. Off: it goes to quarantine, where `zupynka devices` shows it.",
     ),
     key("ingest.any.listen", Kind::Socket, OffPort(5000), "Where to listen; left out = not at all."),
+    key("ingest.any.tls", Kind::Bool, Is("false"), "Whether it speaks TLS, and nothing else."),
+    key("ingest.osmand.tls", Kind::Bool, Is("false"), "Whether it speaks TLS, and nothing else."),
+    key("ingest.mqtt.tls", Kind::Bool, Is("false"), "Whether it speaks TLS, and nothing else."),
+    key(
+        "ingest.tls.certificate",
+        Kind::Path,
+        Off("/etc/zupynka/tls/server.pem"),
+        "The server's certificate and those between it and its authority, PEM. Taken in anew when it changes.",
+    ),
+    key("ingest.tls.key", Kind::Path, Off("/etc/zupynka/tls/server.key"), "Its key, PEM."),
+    key(
+        "ingest.tls.client_ca",
+        Kind::Path,
+        Off("/etc/zupynka/tls/devices.pem"),
+        "The authority of the devices' certificates. With it each must show one, and speaks for the device it names.",
+    ),
     key("ingest.osmand.listen", Kind::Socket, Off("0.0.0.0:5055"), "Where to listen; left out = not at all."),
     key(
         "ingest.osmand.require_token",
@@ -247,6 +268,16 @@ const STATIC: &[Key] = &[
         Is("20000"),
         "Senders over UDP that are remembered at once, a port.",
     ),
+    key(
+        "ingest.limits.address_connections",
+        Kind::Whole(1, 1_000_000),
+        Is("5000"),
+        "Connections open at once from one address: a mobile network puts many trackers behind one.",
+    ),
+    key("ingest.limits.address_messages", Kind::Whole(1, 1_000_000), Is("10000"), "Messages a second of an address."),
+    key("ingest.limits.address_bytes", Kind::Whole(1024, 1 << 30), Is("8388608"), "Bytes a second of an address."),
+    key("ingest.limits.device_messages", Kind::Whole(1, 1_000_000), Is("500"), "Messages a second of a device."),
+    key("ingest.limits.device_bytes", Kind::Whole(1024, 1 << 30), Is("1048576"), "Bytes a second of a device."),
     key("predict.horizon_secs", Kind::Whole(300, 14_400), Is("3600"), "How far ahead."),
     key(
         "predict.minimum_layover_secs",
@@ -279,8 +310,8 @@ pub fn template() -> String {
     for (section, about) in SECTIONS.iter() {
         let keys: Vec<&Key> =
             KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == *section)).collect();
-        // Only this one must not be there when there is no broker; uncommenting a key of another is enough.
-        let mark = if *section == "ingest.broker" { "# " } else { "" };
+        // Only these must not be there when there is no broker; uncommenting a key of another is enough.
+        let mark = if NEEDED_IN.iter().any(|(s, _)| s == section) { "# " } else { "" };
         let _infallible = write!(out, "\n# {about}\n{mark}[{section}]\n");
         for k in keys {
             let name = k.path.rsplit('.').next().unwrap_or(&k.path);

@@ -36,6 +36,9 @@ pub struct IngestConfig {
     pub mqtt: MqttConfig,
     /// A broker to take our JSON from, where there is one.
     pub broker: Option<BrokerConfig>,
+    /// What the listeners that are marked so speak TLS with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
     /// What is believable.
     pub gate: GateConfig,
     /// What a connection may cost.
@@ -54,6 +57,7 @@ impl Default for IngestConfig {
             osmand: OsmandConfig::default(),
             mqtt: MqttConfig::default(),
             broker: None,
+            tls: None,
             gate: GateConfig::default(),
             limits: Limits::default(),
         }
@@ -120,6 +124,8 @@ pub struct StreamConfig {
     /// Whether a connection may speak for many devices from its first word on, as a relay's does
     /// (`docs/decisions/0017-relays.md`).
     pub relay: bool,
+    /// Whether the TCP port speaks TLS, and nothing else.
+    pub tls: bool,
 }
 
 /// `[ingest.any]`.
@@ -129,6 +135,8 @@ pub struct AnyConfig {
     /// Address and TCP port; absent = not listened for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether it speaks TLS, and nothing else.
+    pub tls: bool,
 }
 
 /// `[ingest.osmand]`.
@@ -138,6 +146,8 @@ pub struct OsmandConfig {
     /// Address and port; absent = not listened for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether it speaks TLS, and nothing else.
+    pub tls: bool,
     /// Whether a device without a token is refused. One that has a token must always show it.
     pub require_token: bool,
 }
@@ -149,13 +159,15 @@ pub struct MqttConfig {
     /// Address and port; absent = not listened for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Whether it speaks TLS, and nothing else.
+    pub tls: bool,
     /// Whether a device without a token is refused. One that has a token must always show it.
     pub require_token: bool,
 }
 
 impl Default for MqttConfig {
     fn default() -> Self {
-        Self { listen: None, require_token: true }
+        Self { listen: None, tls: false, require_token: true }
     }
 }
 
@@ -193,6 +205,20 @@ fn client_id() -> String {
     "zupynka-ingest".to_owned()
 }
 
+/// `[ingest.tls]`. The files are PEM; they are taken in anew when they change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The server's certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authority of the devices' certificates. With it every device on a TLS port must show one, and
+    /// speaks for the device that is its common name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+}
+
 /// `[ingest.limits]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -216,6 +242,16 @@ pub struct Limits {
     pub message_secs: u32,
     /// Senders over UDP that are remembered at once, a port.
     pub udp_senders: usize,
+    /// Connections open at once from one address: a mobile network puts many trackers behind one.
+    pub address_connections: usize,
+    /// Messages a second of an address, over ten seconds.
+    pub address_messages: u32,
+    /// Bytes a second of an address, over ten seconds.
+    pub address_bytes: u32,
+    /// Messages a second of a device, over ten seconds.
+    pub device_messages: u32,
+    /// Bytes a second of a device, over ten seconds.
+    pub device_bytes: u32,
 }
 
 impl Default for Limits {
@@ -230,6 +266,11 @@ impl Default for Limits {
             devices: 2000,
             message_secs: 60,
             udp_senders: 20_000,
+            address_connections: 5000,
+            address_messages: 10_000,
+            address_bytes: 8 << 20,
+            device_messages: 500,
+            device_bytes: 1 << 20,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,12 +18,14 @@ use transit_model::time::UnixMs;
 
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record};
 use crate::config::Limits;
-use crate::gate::{Gate, Raw, Verdict};
+use crate::flow::Flow;
+use crate::gate::{Episode, Gate, Raw, Verdict, Warfare};
 use crate::journal::{AddError, Journal, JournalError, NotDurable, Row};
 use crate::metrics::Metrics;
 use crate::registry::{Change, Device, NewDevice, Registry};
 use crate::rejection::Rejection;
 use crate::sessions::{Claim, HeldBy, Sessions};
+use crate::tls::Tls;
 use crate::watch::{Watch, Who};
 
 /// How long the engine may leave a live fix waiting before the fix is history.
@@ -40,6 +43,15 @@ pub(crate) enum Proof<'a> {
     IfSet(Option<&'a str>),
     /// A token, always.
     Required(Option<&'a str>),
+    /// It has shown a certificate of this name.
+    Certificate(&'a str),
+}
+
+impl<'a> Proof<'a> {
+    /// A certificate where there is one; what would do without one otherwise.
+    pub(crate) fn or(certificate: Option<&'a str>, otherwise: Self) -> Self {
+        certificate.map_or(otherwise, Self::Certificate)
+    }
 }
 
 pub(crate) struct Intake {
@@ -54,6 +66,10 @@ pub(crate) struct Intake {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) flow: Arc<Flow>,
+    /// Whether the watch knows of electronic warfare that lasts.
+    pub(crate) troubled: AtomicBool,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) limits: Limits,
     pub(crate) accept_unknown: bool,
     /// Protocols whose connections are relays from their first word on.
@@ -90,13 +106,22 @@ impl Intake {
         from: SocketAddr,
         place: Option<(f64, f64)>,
     ) -> Result<Arc<Device>, Rejection> {
+        // First: somebody with a certificate of his own must not fill quarantine with names of others.
+        if let Proof::Certificate(name) = proof
+            && name != key.expose()
+        {
+            let who = Who::Device(key.clone(), self.registry.get(key).map(|d| d.vehicle.clone()));
+            let named = DeviceKey::from(name);
+            self.refuse(Rejection::BadCertificate, who, || format!("{source} from {}, of {named}", from.ip()));
+            return Err(Rejection::BadCertificate);
+        }
         let device = match self.registry.get(key) {
             Some(device) => device,
             None if self.accept_unknown && DeviceKey::is_valid(key.expose()) => self.welcome(key, from).await?,
             None => return Err(self.quarantine(key, source, from, place)),
         };
         let admitted = match (proof, device.token) {
-            (Proof::None, _) | (Proof::IfSet(_), None) => true,
+            (Proof::None | Proof::Certificate(_), _) | (Proof::IfSet(_), None) => true,
             (Proof::Required(_), None) => false,
             (Proof::IfSet(shown) | Proof::Required(shown), Some(hash)) => shown.is_some_and(|t| hash.admits(t)),
         };
@@ -179,8 +204,17 @@ impl Intake {
         }
     }
 
-    /// What must be done every few seconds: takes the list of devices in, writes quarantine down.
+    /// What must be done every few seconds: takes the list of devices and new TLS files in, writes
+    /// quarantine down.
     pub(crate) async fn keep_in_step(&self) -> Result<usize, JournalError> {
+        match self.tls.as_ref().map(|t| t.keep_in_step()) {
+            Some(Ok(true)) => tracing::info!("new TLS files were taken in"),
+            Some(Err(e)) => tracing::error!(error = %e, "new TLS files cannot be used; the old ones stay"),
+            _ => {}
+        }
+        let now = self.clock.now();
+        let sky = self.gate.lock().unwrap_or_else(PoisonError::into_inner).episodes(now);
+        self.look_up(sky, now);
         let changed = self.reload().await?;
         let seen = self.watch.take_dirty();
         if !seen.is_empty() {
@@ -274,13 +308,26 @@ impl Intake {
                 Verdict::Refused(r) => refused.push((r, judged.time)),
             }
         }
+        let sky = gate.episodes(received);
         drop(gate);
+        self.look_up(sky, received);
         for (reason, time) in refused {
             let who = Who::Device(device.key.clone(), Some(device.vehicle.clone()));
             let apart = received.secs_f64() - time.secs_f64();
             self.refuse(reason, who, || format!("{source}, a record {apart:.0} s old"));
         }
         (live, rows)
+    }
+
+    /// Says aloud when electronic warfare begins and ends.
+    fn look_up(&self, sky: Vec<Episode>, now: UnixMs) {
+        if sky.is_empty() && !self.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        for kind in Warfare::ALL {
+            self.metrics.warfare(kind, sky.iter().filter(|e| e.kind == kind).count());
+        }
+        self.troubled.store(self.watch.sky(sky, now), Ordering::Relaxed);
     }
 
     /// Sends fixes to the engine; waits for it once a message, so that a tracker with a long packet does

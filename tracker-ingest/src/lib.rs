@@ -20,6 +20,7 @@
 
 pub mod codec;
 pub mod config;
+mod flow;
 pub mod gate;
 mod intake;
 pub mod journal;
@@ -29,6 +30,7 @@ pub mod registry;
 pub mod rejection;
 mod service;
 mod sessions;
+mod tls;
 mod watch;
 
 pub use config::IngestConfig;
@@ -38,4 +40,5 @@ pub use metrics::Counters;
 pub use registry::NewDevice;
 pub use rejection::Rejection;
 pub use service::{Addresses, Desk, Ingest, IngestError, IngestHandle};
+pub use tls::TlsError;
 pub use watch::IngestEvent;

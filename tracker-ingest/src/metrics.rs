@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::codec::Protocol;
+use crate::gate::Warfare;
 use crate::journal::BatchReport;
 use crate::rejection::Rejection;
 
@@ -20,6 +21,11 @@ pub(crate) const ANY: &str = "any";
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct BySource {
     source: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByKind {
+    kind: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -41,6 +47,7 @@ pub(crate) struct Metrics {
     not_stored: Counter,
     engine_busy: Counter,
     quarantined: Gauge,
+    warfare: Family<ByKind, Gauge>,
 }
 
 /// The counters as they stand.
@@ -76,6 +83,7 @@ impl Default for Metrics {
             not_stored: Counter::default(),
             engine_busy: Counter::default(),
             quarantined: Gauge::default(),
+            warfare: Family::default(),
         }
     }
 }
@@ -104,6 +112,11 @@ impl Metrics {
 
     pub(crate) fn engine_busy(&self) {
         self.engine_busy.inc();
+    }
+
+    pub(crate) fn warfare(&self, kind: Warfare, episodes: usize) {
+        let gauge = self.warfare.get_or_create(&ByKind { kind: kind.name() });
+        gauge.set(i64::try_from(episodes).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn quarantined(&self, devices: usize) {
@@ -156,6 +169,7 @@ impl Metrics {
         r.register("records_stored", "Records on the disk, repeated ones not counted", self.stored.clone());
         r.register("records_not_stored", "Records a failing disk did not take", self.not_stored.clone());
         r.register("engine_busy", "Live fixes the engine had no room for", self.engine_busy.clone());
+        r.register("gnss_episodes", "Episodes of jamming and spoofing that last", self.warfare.clone());
         r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
     }
 }

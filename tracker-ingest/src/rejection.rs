@@ -10,6 +10,14 @@ use std::fmt;
 pub enum Rejection {
     /// Too many connections are open.
     ConnectionLimit,
+    /// As many connections of one address are open as may be.
+    AddressLimit,
+    /// Somebody sends more than the measure.
+    RateLimit,
+    /// A connection to a TLS port did not come to speak TLS.
+    TlsFailed,
+    /// The certificate is another device's.
+    BadCertificate,
     /// What speaks on the port for any protocol is no protocol we know, or could be two.
     UnknownProtocol,
     /// A connection said too much, or took too long, before it said who it is.
@@ -56,6 +64,8 @@ pub enum Rejection {
     TooFast,
     /// The position is kilometres from the last one, at once.
     Jump,
+    /// The position is one to which many vehicles jump at once.
+    Spoofed,
 }
 
 /// What becomes of what was refused.
@@ -71,8 +81,12 @@ pub enum Fate {
 
 impl Rejection {
     /// Every reason, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::ConnectionLimit,
+        Self::AddressLimit,
+        Self::RateLimit,
+        Self::TlsFailed,
+        Self::BadCertificate,
         Self::UnknownProtocol,
         Self::NoLogin,
         Self::Silent,
@@ -96,6 +110,7 @@ impl Rejection {
         Self::Stale,
         Self::TooFast,
         Self::Jump,
+        Self::Spoofed,
     ];
 
     /// The name in metrics (`reason`), in the log and in the journal.
@@ -103,6 +118,10 @@ impl Rejection {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ConnectionLimit => "connection_limit",
+            Self::AddressLimit => "address_limit",
+            Self::RateLimit => "rate_limit",
+            Self::TlsFailed => "tls_failed",
+            Self::BadCertificate => "bad_certificate",
             Self::UnknownProtocol => "unknown_protocol",
             Self::NoLogin => "no_login",
             Self::Silent => "silent",
@@ -126,6 +145,7 @@ impl Rejection {
             Self::Stale => "stale",
             Self::TooFast => "too_fast",
             Self::Jump => "jump",
+            Self::Spoofed => "spoofed",
         }
     }
 
@@ -140,6 +160,10 @@ impl Rejection {
     pub const fn fate(self) -> Fate {
         match self {
             Self::ConnectionLimit
+            | Self::AddressLimit
+            | Self::RateLimit
+            | Self::TlsFailed
+            | Self::BadCertificate
             | Self::UnknownProtocol
             | Self::NoLogin
             | Self::Silent
@@ -161,8 +185,10 @@ impl Rejection {
     #[must_use]
     pub const fn level(self) -> Option<u8> {
         match self {
-            Self::Takeover => Some(1),
+            Self::Takeover | Self::BadCertificate => Some(1),
             Self::ConnectionLimit
+            | Self::AddressLimit
+            | Self::RateLimit
             | Self::DeviceLimit
             | Self::UnknownDevice
             | Self::BadToken
@@ -171,6 +197,7 @@ impl Rejection {
             | Self::OutOfBounds
             | Self::Jump => Some(2),
             Self::UnknownProtocol
+            | Self::TlsFailed
             | Self::Checksum
             | Self::Malformed
             | Self::Oversize
@@ -184,7 +211,8 @@ impl Rejection {
             | Self::Duplicate
             | Self::NoPosition
             | Self::OutOfOrder
-            | Self::Stale => None,
+            | Self::Stale
+            | Self::Spoofed => None,
         }
     }
 
@@ -194,6 +222,18 @@ impl Rejection {
         match self {
             Self::ConnectionLimit => {
                 "As many connections are open as the limit allows; the new one was closed. Raise `limits.connections`, or find who opens them."
+            }
+            Self::AddressLimit => {
+                "As many connections of one address are open as `limits.address_connections` allows; the new one was closed. Raise it where a mobile network puts your whole fleet behind one address."
+            }
+            Self::RateLimit => {
+                "A device or an address sends more than `limits.device_…` or `limits.address_…` a second. Over TCP it is read more slowly and loses nothing; a datagram or a request beyond the measure is refused."
+            }
+            Self::TlsFailed => {
+                "A connection to a TLS port could not agree with us: it speaks no TLS, shows no certificate, or one of another authority. The log says which."
+            }
+            Self::BadCertificate => {
+                "A device's certificate is good and names another device than the one it speaks for. Somebody pretends, or certificates were mixed up."
             }
             Self::UnknownProtocol => {
                 "What spoke on the port for any protocol begins as no protocol does, or as two do; the log says which. Give the tracker its protocol's own port."
@@ -245,6 +285,9 @@ impl Rejection {
             Self::TooFast => {
                 "The vehicle would have driven faster than `gate.max_speed_mps`. Three fixes that agree with each other are believed."
             }
+            Self::Spoofed => {
+                "Many vehicles jumped to one place at once: satellite signals are being spoofed. The vehicle keeps its last true place; the episode itself is raised as `gnss_spoofing`."
+            }
             Self::Jump => {
                 "The vehicle would have jumped more than `gate.jump_m`, faster than it drives. Three fixes that agree with each other are believed."
             }
@@ -256,6 +299,10 @@ impl Rejection {
     pub const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::ConnectionLimit => ("забагато з’єднань", "too many connections"),
+            Self::AddressLimit => ("забагато з’єднань з однієї адреси", "too many connections of one address"),
+            Self::RateLimit => ("забагато повідомлень", "too many messages"),
+            Self::TlsFailed => ("невдале шифроване з’єднання", "failed TLS connection"),
+            Self::BadCertificate => ("чужий сертифікат трекера", "certificate of another tracker"),
             Self::UnknownProtocol => ("невідомий протокол", "unknown protocol"),
             Self::NoLogin => ("з’єднання без входу", "a connection without a login"),
             Self::Silent => ("з’єднання замовкло", "a connection fell silent"),
@@ -279,6 +326,7 @@ impl Rejection {
             Self::Stale => ("застарілі координати", "stale position"),
             Self::TooFast => ("неможлива швидкість", "impossible speed"),
             Self::Jump => ("стрибок координат", "position jumped"),
+            Self::Spoofed => ("підмінені координати", "spoofed position"),
         }
     }
 }

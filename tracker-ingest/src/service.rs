@@ -20,13 +20,15 @@ use transit_model::time::UnixMs;
 
 use crate::codec::{DeviceKey, Protocol, StreamCodec};
 use crate::config::IngestConfig;
+use crate::flow::Flow;
 use crate::gate::{Bounds, Gate};
 use crate::intake::Intake;
 use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined};
-use crate::listen;
+use crate::listen::{self, Port};
 use crate::metrics::{ANY, Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
 use crate::sessions::Sessions;
+use crate::tls::{Tls, TlsError};
 use crate::watch::{IngestEvent, Watch};
 
 /// How often the list of devices is looked at and quarantine is written down, in real time.
@@ -60,6 +62,9 @@ pub enum IngestError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A port cannot speak TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// The addresses listened on, with the ports that were asked for as 0. Written as
@@ -177,33 +182,49 @@ impl Ports {
         stop: &CancellationToken,
     ) -> Addresses {
         let mut at = Addresses::default();
-        let both = || (Arc::clone(intake), stop.clone());
+        let port = |listener, encrypted: bool| Port {
+            listener,
+            tls: intake.tls.clone().filter(|_| encrypted),
+            intake: Arc::clone(intake),
+            stop: stop.clone(),
+        };
         for (protocol, codec, listener) in self.streams {
             at.tcp.extend(listener.local_addr().map(|a| (protocol, a)));
-            let (intake, stop) = both();
-            tasks.spawn(listen::stream::run(listener, protocol, codec, intake, stop));
+            let port = port(listener, config.streams.of(protocol).tls);
+            tasks.spawn(listen::stream::run(port, protocol, codec));
         }
         for (protocol, codec, socket) in self.datagrams {
             at.udp.extend(socket.local_addr().map(|a| (protocol, a)));
-            let (intake, stop) = both();
-            tasks.spawn(listen::udp::run(socket, protocol, codec, intake, stop));
+            tasks.spawn(listen::udp::run(socket, protocol, codec, Arc::clone(intake), stop.clone()));
         }
         if let Some(listener) = self.any {
             at.any = listener.local_addr().ok();
-            let (intake, stop) = both();
-            tasks.spawn(listen::stream::run_any(listener, intake, stop));
+            tasks.spawn(listen::stream::run_any(port(listener, config.any.tls)));
         }
         if let Some(listener) = self.osmand {
             at.tcp.extend(listener.local_addr().map(|a| (Protocol::Osmand, a)));
-            let (intake, stop) = both();
-            tasks.spawn(listen::http::run(listener, config.osmand.require_token, intake, stop));
+            tasks.spawn(listen::http::run(port(listener, config.osmand.tls), config.osmand.require_token));
         }
         if let Some(listener) = self.mqtt {
             at.tcp.extend(listener.local_addr().map(|a| (Protocol::MqttJson, a)));
-            let (intake, stop) = both();
-            tasks.spawn(listen::mqtt::run(listener, config.mqtt.require_token, intake, stop));
+            tasks.spawn(listen::mqtt::run(port(listener, config.mqtt.tls), config.mqtt.require_token));
         }
         at
+    }
+}
+
+/// What the ports speak TLS with; `None` where there are no files and nobody asks.
+fn open_tls(config: &IngestConfig) -> Result<Option<Arc<Tls>>, TlsError> {
+    let streams = config.streams.iter().map(|(p, c)| (p.name(), c.tls));
+    let others = [
+        (ANY, config.any.tls),
+        (Protocol::Osmand.name(), config.osmand.tls),
+        (Protocol::MqttJson.name(), config.mqtt.tls),
+    ];
+    match (&config.tls, streams.chain(others).find(|(_, wanted)| *wanted)) {
+        (Some(files), _) => Tls::open(files).map(|tls| Some(Arc::new(tls))),
+        (None, Some((port, _))) => Err(TlsError::NotConfigured(port.to_owned())),
+        (None, None) => Ok(None),
     }
 }
 
@@ -237,6 +258,7 @@ pub(crate) async fn open(
     // Set once, here.
     drop(late.set(Arc::clone(&watch)));
 
+    let tls = open_tls(config)?;
     let registry = Registry::default();
     let (revision, devices) = journal.listed().await?;
     registry.put(devices);
@@ -255,6 +277,9 @@ pub(crate) async fn open(
         metrics,
         watch,
         sessions: Arc::new(Sessions::new(config.limits.takeover_secs)),
+        flow: Arc::new(Flow::new(&config.limits)),
+        troubled: false.into(),
+        tls,
         limits: config.limits,
         accept_unknown: config.accept_unknown,
         relays: config.streams.iter().filter(|(_, c)| c.relay).map(|(p, _)| p).collect(),

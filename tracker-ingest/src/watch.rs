@@ -13,6 +13,7 @@ use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
 use crate::codec::{DeviceKey, Protocol};
+use crate::gate::{self, Warfare};
 use crate::journal::{BatchReport, Quarantined};
 use crate::rejection::Rejection;
 
@@ -53,6 +54,24 @@ pub enum IngestEvent {
     },
     /// The engine has no room for live fixes.
     EngineBusy {
+        /// When.
+        at: UnixMs,
+    },
+    /// Satellite signals are being jammed or spoofed.
+    Warfare {
+        /// Which of them.
+        kind: Warfare,
+        /// How many vehicles are affected so far.
+        vehicles: usize,
+        /// When.
+        at: UnixMs,
+    },
+    /// That is over.
+    WarfareOver {
+        /// Which of them.
+        kind: Warfare,
+        /// How many vehicles were affected.
+        vehicles: usize,
         /// When.
         at: UnixMs,
     },
@@ -98,6 +117,7 @@ struct State {
     dirty: FxHashSet<DeviceKey>,
     journal_failing: Option<(UnixMs, Arc<str>)>,
     engine_busy: Option<UnixMs>,
+    sky: Vec<gate::Episode>,
 }
 
 /// The watch of one ingest.
@@ -245,6 +265,23 @@ impl Watch {
         }
     }
 
+    /// Takes in which episodes of electronic warfare last now; says whether there are any.
+    pub(crate) fn sky(&self, now: Vec<gate::Episode>, at: UnixMs) -> bool {
+        let mut state = self.state();
+        let same = |a: &gate::Episode, b: &gate::Episode| (a.kind, a.since) == (b.kind, b.since);
+        for e in now.iter().filter(|e| !state.sky.iter().any(|known| same(known, e))) {
+            tracing::warn!(kind = e.kind.name(), vehicles = e.vehicles, lat = e.lat, lon = e.lon, "electronic warfare");
+            self.emit(IngestEvent::Warfare { kind: e.kind, vehicles: e.vehicles, at });
+        }
+        for e in state.sky.iter().filter(|e| !now.iter().any(|still| same(still, e))) {
+            tracing::warn!(kind = e.kind.name(), vehicles = e.vehicles, "electronic warfare is over");
+            self.emit(IngestEvent::WarfareOver { kind: e.kind, vehicles: e.vehicles, at });
+        }
+        let any = !now.is_empty();
+        state.sky = now;
+        any
+    }
+
     /// What a dispatcher should know now, the most urgent first.
     pub(crate) fn concerns(&self, now: UnixMs) -> Vec<Concern> {
         let state = self.state();
@@ -273,6 +310,7 @@ impl Watch {
                 since: last,
             });
         }
+        all.extend(state.sky.iter().map(of_warfare));
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };
@@ -297,5 +335,33 @@ impl Watch {
         all.sort_by(|a, b| a.level.cmp(&b.level).then(b.since.cmp(&a.since)).then_with(|| a.key.cmp(&b.key)));
         all.truncate(MOST_CONCERNS);
         all
+    }
+}
+
+fn of_warfare(e: &gate::Episode) -> Concern {
+    let (n, lat, lon) = (e.vehicles, e.lat, e.lon);
+    let (text_uk, text_en) = match e.kind {
+        Warfare::Spoofing => (
+            format!(
+                "Підміна супутникових сигналів: машин, які «опинилися» біля {lat:.3}, {lon:.3}: {n}. Показано їхні останні справжні місця"
+            ),
+            format!(
+                "Satellite signals are being spoofed: {n} vehicles are said to be near {lat:.3}, {lon:.3}. They are kept at their last true places"
+            ),
+        ),
+        Warfare::Jamming => (
+            format!("Глушіння супутникових сигналів біля {lat:.3}, {lon:.3}: машин без координат: {n}"),
+            format!("Satellite signals are being jammed near {lat:.3}, {lon:.3}: {n} vehicles have no position"),
+        ),
+    };
+    Concern {
+        key: format!("ingest:{}:{}", e.kind.name(), e.since.0),
+        level: 1,
+        kind: e.kind.name().into(),
+        text_uk,
+        text_en,
+        vehicle_id: None,
+        route_id: None,
+        since: e.since,
     }
 }

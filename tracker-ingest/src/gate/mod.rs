@@ -1,11 +1,12 @@
 //! The gate: may this record move a vehicle? Who, when, where, plausible, in that order.
 //!
 //! A pure structure: it is told the time of receipt and opens nothing. It judges one device at a time;
-//! what the whole fleet does at once (jamming) will be judged by a structure beside it, from the same
+//! what the whole fleet does at once (jamming, spoofing) is judged by a structure beside it, from the same
 //! verdicts. Checksums are the codecs' part and were right when a record comes here.
 
 mod config;
 mod lead;
+mod sky;
 
 use std::collections::VecDeque;
 
@@ -18,9 +19,13 @@ use transit_model::time::UnixMs;
 use crate::codec::{DeviceKey, Position, Record};
 use crate::rejection::Rejection;
 use lead::{Lead, Limits};
+use sky::Sky;
 
 pub use config::{Bounds, GateConfig};
+pub use sky::{Episode, Warfare};
 
+/// A device is being heard when it was live so short a time ago, ms.
+const HEARD: i64 = 600_000;
 /// How many records of a device are remembered to know a repeated one.
 const REMEMBERED: usize = 32;
 
@@ -75,6 +80,8 @@ pub struct Seen {
 struct Device {
     lead: Lead,
     live: Option<Live>,
+    /// Where it was before it was believed to have jumped: if that was spoofing, it is still there.
+    before: Option<(Live, UnixMs)>,
     doubted: Option<(Seen, u32)>,
     records: VecDeque<Known>,
 }
@@ -99,13 +106,19 @@ pub struct Gate {
     config: GateConfig,
     area: Option<Bounds>,
     devices: FxHashMap<DeviceKey, Device>,
+    sky: Sky,
 }
 
 impl Gate {
     /// A gate that has seen nobody. Without `bounds` the whole Earth is the feed's area.
     #[must_use]
     pub fn new(config: GateConfig, bounds: Option<Bounds>) -> Self {
-        Self { config, area: bounds.map(|b| b.widened(config.margin_m)), devices: FxHashMap::default() }
+        Self {
+            config,
+            area: bounds.map(|b| b.widened(config.margin_m)),
+            devices: FxHashMap::default(),
+            sky: Sky::default(),
+        }
     }
 
     /// Tells where a device was last live, so that a restart forgets no order.
@@ -127,14 +140,77 @@ impl Gate {
         self.devices.get(device).map_or(0, |d| d.lead.ms())
     }
 
+    /// The episodes of electronic warfare that last at a moment, not before the last one told.
+    pub fn episodes(&mut self, now: UnixMs) -> Vec<Episode> {
+        self.sky.forget(now);
+        self.sky.episodes()
+    }
+
     /// Judges a record received at a moment. Moments must not run backwards.
     pub fn judge(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
+        let judged = self.judge_alone(raw, received);
+        let heard = |d: &Device| d.live.is_some_and(|l| received.0.saturating_sub(l.seen.time.0) < HEARD);
+        let recent = !older(judged.time, received, self.config.live_secs);
+        let at = raw.record.position.map(|p| Seen { time: judged.time, lat: p.lat, lon: p.lon });
+        match (&judged.verdict, at) {
+            (Verdict::Live(_), _) => {
+                self.sky.found(raw.device);
+                judged
+            }
+            (Verdict::Refused(Rejection::Jump | Rejection::OutOfBounds), Some(to)) if recent => {
+                let calm = self.sky.is_calm();
+                let devices = &self.devices;
+                let count = || devices.values().filter(|d| heard(d)).count();
+                if !self.sky.jumped(raw.device, to, received, count) {
+                    return judged;
+                }
+                if calm {
+                    self.bring_back();
+                }
+                let Some(device) = self.devices.get_mut(raw.device) else { return judged };
+                // However often it is said, it is not believed.
+                device.doubted = None;
+                let own_time = raw.record.time.unwrap_or(received);
+                device.refuse(raw, own_time, judged.time, Rejection::Spoofed)
+            }
+            (Verdict::Refused(Rejection::NotValid | Rejection::OffEarth | Rejection::NoPosition), _) if recent => {
+                let Some(live) = self.devices.get(raw.device).filter(|d| heard(d)).and_then(|d| d.live) else {
+                    return judged;
+                };
+                let devices = &self.devices;
+                let there = |lat, lon, metres| {
+                    let near = |l: Live| haversine(l.seen.lat, l.seen.lon, lat, lon) <= metres;
+                    devices.values().filter(|d| heard(d) && d.live.is_some_and(near)).count()
+                };
+                self.sky.lost(raw.device, live.seen, received, there);
+                judged
+            }
+            _ => judged,
+        }
+    }
+
+    /// Puts back whoever was believed to have jumped to where everybody is being sent.
+    fn bring_back(&mut self) {
+        for e in self.sky.episodes() {
+            for device in self.devices.values_mut() {
+                let there = |l: Live| haversine(l.seen.lat, l.seen.lon, e.lat, e.lon) <= sky::ONE_PLACE;
+                if device.live.is_some_and(there)
+                    && let Some((before, jumped)) = device.before.take()
+                    && e.last.0.saturating_sub(jumped.0) < HEARD
+                {
+                    device.live = Some(before);
+                }
+            }
+        }
+    }
+
+    fn judge_alone(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
         let own_time = raw.record.time.unwrap_or(received);
         let Some(vehicle) = raw.vehicle else {
             let r = Rejection::UnknownDevice;
             return Judged { verdict: Verdict::Refused(r), time: own_time, mark: Some(r) };
         };
-        let Self { config, area, devices } = self;
+        let Self { config, area, devices, sky } = self;
         let device = devices.entry(raw.device.clone()).or_default();
 
         let time = match device.date(own_time, received, config) {
@@ -164,6 +240,9 @@ impl Gate {
         if let Some(r) = device.late(time, received, config) {
             device.remember(raw, own_time, Some(r));
             return Judged { verdict: Verdict::HistoryOnly(fix, r), time, mark: Some(r) };
+        }
+        if sky.holds(raw.device, seen, received) {
+            return device.refuse(raw, own_time, time, Rejection::Spoofed);
         }
         if let Some(r) = device.implausible(seen, config) {
             return device.refuse(raw, own_time, time, r);
@@ -264,6 +343,7 @@ impl Device {
         };
         self.doubted = Some((seen, agreeing));
         if agreeing >= config.readmit {
+            self.before = self.live.map(|l| (l, seen.time));
             return None;
         }
         Some(if metres > config.jump_m { Rejection::Jump } else { Rejection::TooFast })

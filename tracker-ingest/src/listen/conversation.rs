@@ -3,11 +3,12 @@
 //!
 //! Who may be a stranger's neighbour: `docs/decisions/0017-relays.md`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::Peer;
 use crate::codec::stream::Heard;
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Outcome, Protocol, Record};
 use crate::intake::{Intake, Proof, Ticket};
@@ -45,7 +46,7 @@ struct Spoken {
 pub(super) struct Conversation {
     intake: Arc<Intake>,
     source: Protocol,
-    from: SocketAddr,
+    peer: Peer,
     holds: Holds,
     /// Strangers may come first: see the decision.
     relay: bool,
@@ -56,10 +57,10 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(intake: Arc<Intake>, source: Protocol, from: SocketAddr, holds: Holds) -> Self {
+    pub(super) fn new(intake: Arc<Intake>, source: Protocol, peer: Peer, holds: Holds) -> Self {
         let relay = intake.relays.contains(&source);
         let speaks_for = FxHashMap::default();
-        Self { intake, source, from, holds, relay, login: None, speaks_for, answers: None }
+        Self { intake, source, peer, holds, relay, login: None, speaks_for, answers: None }
     }
 
     /// Whether a device that is on the list has spoken.
@@ -69,12 +70,33 @@ impl Conversation {
 
     /// Whom refusals are about: the device that logged in, the only one that spoke, or the address.
     pub(super) fn who(&self) -> Who {
+        match self.only() {
+            Some(device) => Who::Device(device.key.clone(), Some(device.vehicle.clone())),
+            None => Who::Address(self.peer.at.ip()),
+        }
+    }
+
+    /// The device that logged in, or the only one that spoke.
+    fn only(&self) -> Option<&Arc<Device>> {
         let only = (self.speaks_for.len() == 1).then(|| self.speaks_for.values().next()).flatten();
         let login = self.login.as_ref().and_then(|key| self.speaks_for.get(key));
-        match login.or(only) {
-            Some(s) => Who::Device(s.device.key.clone(), Some(s.device.vehicle.clone())),
-            None => Who::Address(self.from.ip()),
+        login.or(only).map(|s| &s.device)
+    }
+
+    /// Counts what was sent against the measure of the address, and of the device where there is one; says
+    /// how long to read no more. That is refused by name.
+    pub(super) fn measure(&self, messages: u32, bytes: usize) -> Option<Duration> {
+        let now = self.intake.clock.now();
+        let of_address = self.intake.flow.from(self.peer.at.ip(), messages, bytes, now);
+        let of_device = self.only().map_or(Duration::ZERO, |d| self.intake.flow.of(&d.key, messages, bytes, now));
+        let wait = of_address.max(of_device);
+        if wait.is_zero() {
+            return None;
         }
+        let who = if of_device > of_address { self.who() } else { Who::Address(self.peer.at.ip()) };
+        self.intake
+            .refuse(Rejection::RateLimit, who, || format!("{}: {:.1} s too much", self.source, wait.as_secs_f64()));
+        Some(wait)
     }
 
     /// Ends when the device that logged in has connected anew, or is not on the list as it was; never where
@@ -185,14 +207,15 @@ impl Conversation {
         }
         if self.speaks_for.len() >= self.intake.limits.devices.max(1) {
             let detail = || format!("{}: more than {}", self.source, self.intake.limits.devices);
-            self.intake.refuse(Rejection::DeviceLimit, Who::Address(self.from.ip()), detail);
+            self.intake.refuse(Rejection::DeviceLimit, Who::Address(self.peer.at.ip()), detail);
             return Err(Rejection::DeviceLimit);
         }
-        let device = self.intake.identify(key, Proof::None, self.source, self.from, place).await?;
+        let proof = Proof::or(self.peer.certificate.as_deref(), Proof::None);
+        let device = self.intake.identify(key, proof, self.source, self.peer.at, place).await?;
         let claim = match self.holds {
-            Holds::ForAsLongAsItLasts => Some(self.intake.claim(&device, self.source, self.from)?),
+            Holds::ForAsLongAsItLasts => Some(self.intake.claim(&device, self.source, self.peer.at)?),
             Holds::MessageByMessage => {
-                self.intake.touch(&device, self.source, self.from)?;
+                self.intake.touch(&device, self.source, self.peer.at)?;
                 None
             }
         };
@@ -236,8 +259,12 @@ mod tests {
 
     impl Desk {
         fn from(&self, last: u8) -> Conversation {
-            let from = ([10, 0, 0, last], 5000).into();
-            Conversation::new(Arc::clone(&self.intake), SOURCE, from, Holds::ForAsLongAsItLasts)
+            self.with_certificate(last, None)
+        }
+
+        fn with_certificate(&self, last: u8, certificate: Option<&str>) -> Conversation {
+            let peer = Peer { at: ([10, 0, 0, last], 5000).into(), certificate: certificate.map(Into::into) };
+            Conversation::new(Arc::clone(&self.intake), SOURCE, peer, Holds::ForAsLongAsItLasts)
         }
 
         /// A message with a record of each of these devices, and of the login where there is no name.
@@ -367,5 +394,30 @@ mod tests {
         assert_eq!(c.unreadable(&lost), Some(Rejection::Malformed));
         said(c.hear(desk.records(&["d1"])).await).await;
         assert_eq!(c.unreadable(&damaged), Some(Rejection::Checksum));
+    }
+
+    #[tokio::test]
+    async fn a_certificate_speaks_for_the_device_it_names() {
+        let desk = desk(|_| ()).await;
+        assert_eq!(
+            said(desk.with_certificate(1, Some("d1")).hear(desk.records(&["d1"])).await).await,
+            "yes when durable"
+        );
+        let mut other = desk.with_certificate(1, Some("d2"));
+        assert_eq!(said(other.hear(desk.records(&["d1"])).await).await, "no and ends");
+        assert_eq!(said(other.hear(desk.records(&["x"])).await).await, "no and ends");
+        assert_eq!(desk.intake.metrics.counters().refused.get("bad_certificate"), Some(&2));
+        assert!(desk.intake.watch.quarantine().is_empty(), "it names nobody else");
+    }
+
+    #[tokio::test]
+    async fn who_sends_too_much_is_read_more_slowly() {
+        let desk = desk(|c| c.limits.device_messages = 1).await;
+        let mut c = desk.from(1);
+        assert_eq!(c.measure(11, 0), None, "nobody is known yet, and the address may");
+        said(c.hear(desk.records(&["d1"])).await).await;
+        assert_eq!(c.measure(10, 0), None, "ten seconds' worth at once");
+        assert_eq!(c.measure(2, 0), Some(Duration::from_secs(2)));
+        assert_eq!(desk.intake.metrics.counters().refused.get("rate_limit"), Some(&1));
     }
 }

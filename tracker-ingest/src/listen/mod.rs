@@ -17,12 +17,15 @@ use futures_util::stream::FuturesOrdered;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::intake::{Intake, Ticket};
 use crate::journal::NotDurable;
 use crate::rejection::Rejection;
+use crate::tls::{self, Tls};
 use crate::watch::Who;
 
 /// How long a peer may take to read an answer of a few bytes.
@@ -55,15 +58,36 @@ impl From<std::io::Error> for End {
     }
 }
 
+/// What goes over a connection, whether or not it is encrypted.
+pub(crate) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    at: SocketAddr,
+    /// The device that its certificate names, where it has shown one.
+    certificate: Option<Arc<str>>,
+}
+
+/// A listener and what it is to speak.
+pub(crate) struct Port {
+    pub(crate) listener: TcpListener,
+    /// Plain where there is none.
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) stop: CancellationToken,
+}
+
 /// Accepts connections until told to stop, each with a task of its own, no more than the limit at once;
 /// then waits for the tasks.
 ///
-/// `port` is what the listener is called: the name of its protocol, or `any`.
-async fn accept<S, F>(listener: TcpListener, port: &'static str, intake: Arc<Intake>, stop: CancellationToken, serve: S)
+/// `name` is what the listener is called: the name of its protocol, or `any`.
+async fn accept<S, F>(port: Port, name: &'static str, serve: S)
 where
-    S: Fn(TcpStream, SocketAddr, Arc<Intake>, CancellationToken) -> F,
+    S: Fn(Wire, Peer, Arc<Intake>, CancellationToken) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = End> + Send + 'static,
 {
+    let Port { listener, tls, intake, stop } = port;
     let places = Arc::new(Semaphore::new(intake.limits.connections.max(1)));
     let tasks = TaskTracker::new();
     loop {
@@ -75,36 +99,68 @@ where
             Ok(accepted) => accepted,
             Err(e) => {
                 // Most often the process has no descriptors left: wait for some to come back.
-                tracing::warn!(port, error = %e, "cannot accept a connection");
+                tracing::warn!(port = name, error = %e, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             intake.refuse(Rejection::ConnectionLimit, Who::Address(from.ip()), || {
-                format!("{port}: {} connections are open", intake.limits.connections)
+                format!("{name}: {} connections are open", intake.limits.connections)
             });
+            continue;
+        };
+        let Some(open) = intake.flow.open(from.ip()) else {
+            let most = intake.limits.address_connections;
+            intake.refuse(Rejection::AddressLimit, Who::Address(from.ip()), || format!("{name}: {most} are open"));
             continue;
         };
         // Answers are a few bytes and somebody waits for each.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let connection = serve(stream, from, Arc::clone(&intake), stop.clone());
-        let (intake, stop) = (Arc::clone(&intake), stop.clone());
+        let (intake, stop, tls, serve) = (Arc::clone(&intake), stop.clone(), tls.clone(), serve.clone());
         tasks.spawn(async move {
-            intake.metrics.connected(port, 1);
+            intake.metrics.connected(name, 1);
+            let connection = async {
+                match secure(stream, tls.as_deref(), from, name, &intake).await {
+                    Ok((wire, peer)) => serve(wire, peer, Arc::clone(&intake), stop.clone()).await,
+                    Err(end) => end,
+                }
+            };
             let end = tokio::select! {
                 end = connection => end,
                 () = last_words(&stop) => End::Stopping,
             };
-            intake.metrics.connected(port, -1);
-            tracing::debug!(port, %from, %end, "connection ended");
-            drop(place);
+            intake.metrics.connected(name, -1);
+            tracing::debug!(port = name, %from, %end, "connection ended");
+            drop((place, open));
         });
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Shakes hands, where the port is one for TLS.
+async fn secure(
+    stream: TcpStream,
+    tls: Option<&Tls>,
+    at: SocketAddr,
+    name: &'static str,
+    intake: &Intake,
+) -> Result<(Wire, Peer), End> {
+    let Some(tls) = tls else { return Ok((Either::Left(stream), Peer { at, certificate: None })) };
+    let secs = intake.limits.login_secs;
+    let why = match tokio::time::timeout(Duration::from_secs(secs.into()), tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificate = tls::named_by(&stream);
+            return Ok((Either::Right(Box::new(stream)), Peer { at, certificate }));
+        }
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => format!("no handshake in {secs} s"),
+    };
+    intake.refuse(Rejection::TlsFailed, Who::Address(at.ip()), || format!("{name}: {why}"));
+    Err(End::Refused(Rejection::TlsFailed))
 }
 
 /// Ends when everything has been told to stop and has had its time to do so.

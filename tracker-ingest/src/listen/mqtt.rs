@@ -4,7 +4,7 @@
 //! other; QoS 1 is answered by a PUBACK after the commit; SUBSCRIBE is refused. Packets are read and
 //! written by rumqttc's codec. Not a broker: no retained messages, no wills, no sessions, no QoS 2.
 
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use rumqttc::mqttbytes::v4::{
 };
 use rumqttc::mqttbytes::{Error as MqttError, QoS};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answers, End, LAST_WORDS, READ, accept, answer_when_durable, write};
+use super::{Answers, End, LAST_WORDS, Peer, Port, READ, Wire, accept, answer_when_durable, write};
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Protocol, mqtt_json};
 use crate::intake::{Intake, Proof};
 use crate::registry::Device;
@@ -31,10 +31,10 @@ const SOURCE: Protocol = Protocol::MqttJson;
 const MAX_PACKET: usize = mqtt_json::MAX_PAYLOAD + 512;
 
 /// Serves a listener until told to stop.
-pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<Intake>, stop: CancellationToken) {
-    accept(listener, SOURCE.name(), intake, stop, |stream, from, intake, stop| async move {
+pub(crate) async fn run(port: Port, require_token: bool) {
+    accept(port, SOURCE.name(), move |stream, peer, intake, stop| async move {
         let max_packet = intake.limits.login_bytes;
-        let mut c = Connection { stream, from, intake, buffer: BytesMut::new(), max_packet };
+        let mut c = Connection { stream, peer, intake, buffer: BytesMut::new(), max_packet, pause: None };
         match c.login(require_token).await {
             Ok(login) => {
                 c.max_packet = MAX_PACKET;
@@ -47,11 +47,13 @@ pub(crate) async fn run(listener: TcpListener, require_token: bool, intake: Arc<
 }
 
 struct Connection {
-    stream: TcpStream,
-    from: SocketAddr,
+    stream: Wire,
+    peer: Peer,
     intake: Arc<Intake>,
     buffer: BytesMut,
     max_packet: usize,
+    /// Nothing is read until this ends: it has sent too much.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 struct Login {
@@ -77,6 +79,10 @@ impl Connection {
     }
 
     async fn read(&mut self) -> Result<(), End> {
+        if let Some(pause) = &mut self.pause {
+            pause.await;
+            self.pause = None;
+        }
         self.buffer.reserve(READ);
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(End::Left),
@@ -95,7 +101,7 @@ impl Connection {
             Ok(connect) => connect?,
             Err(_) => {
                 let detail = || format!("{SOURCE}: no CONNECT in {} s", limits.login_secs);
-                self.intake.refuse(Rejection::NoLogin, Who::Address(self.from.ip()), detail);
+                self.intake.refuse(Rejection::NoLogin, Who::Address(self.peer.at.ip()), detail);
                 return Err(End::Refused(Rejection::NoLogin));
             }
         };
@@ -118,7 +124,7 @@ impl Connection {
     /// Waits for a CONNECT; nothing else may come first.
     async fn connect(&mut self) -> Result<Connect, End> {
         loop {
-            let who = Who::Address(self.from.ip());
+            let who = Who::Address(self.peer.at.ip());
             if asks_for_mqtt5(&self.buffer) {
                 self.intake.refuse(Rejection::Malformed, who, || format!("{SOURCE}: MQTT 5; 3.1.1 is read"));
                 let code = ConnectReturnCode::RefusedProtocolVersion;
@@ -140,14 +146,15 @@ impl Connection {
     async fn admit(&self, connect: &Connect, require_token: bool) -> Result<(Arc<Device>, Claim), Rejection> {
         let (user, password) = connect.login.as_ref().map_or(("", ""), |l| (l.username.as_str(), l.password.as_str()));
         if !DeviceKey::is_valid(user) {
-            let who = Who::Address(self.from.ip());
+            let who = Who::Address(self.peer.at.ip());
             self.intake.refuse(Rejection::NoLogin, who, || format!("{SOURCE}: CONNECT without a device as user"));
             return Err(Rejection::NoLogin);
         }
         let shown = (!password.is_empty()).then_some(password);
-        let proof = if require_token { Proof::Required(shown) } else { Proof::IfSet(shown) };
-        let device = self.intake.identify(&DeviceKey::from(user), proof, SOURCE, self.from, None).await?;
-        let claim = self.intake.claim(&device, SOURCE, self.from)?;
+        let by_token = if require_token { Proof::Required(shown) } else { Proof::IfSet(shown) };
+        let proof = Proof::or(self.peer.certificate.as_deref(), by_token);
+        let device = self.intake.identify(&DeviceKey::from(user), proof, SOURCE, self.peer.at, None).await?;
+        let claim = self.intake.claim(&device, SOURCE, self.peer.at)?;
         Ok((device, claim))
     }
 
@@ -226,6 +233,17 @@ impl Connection {
         }
     }
 
+    /// Counts a message against the measure of its device and address.
+    fn measure(&mut self, login: &Login, bytes: usize) {
+        let (flow, now) = (&self.intake.flow, self.intake.clock.now());
+        let of_address = flow.from(self.peer.at.ip(), 1, bytes, now);
+        let wait = flow.of(&login.device.key, 1, bytes, now).max(of_address);
+        if !wait.is_zero() {
+            self.refuse(login, Rejection::RateLimit, &format!("{:.1} s too much", wait.as_secs_f64()));
+            self.pause = Some(Box::pin(sleep(self.intake.clock.real(wait))));
+        }
+    }
+
     async fn publish(&mut self, login: &Login, publish: &Publish, answers: &mut Answers) -> Result<(), End> {
         if publish.topic != login.topic {
             self.refuse(login, Rejection::ForeignTopic, "PUBLISH to a topic that is not its own");
@@ -235,6 +253,7 @@ impl Connection {
             self.refuse(login, Rejection::Malformed, "QoS 2; 0 and 1 are taken");
             return Err(End::Refused(Rejection::Malformed));
         }
+        self.measure(login, publish.payload.len());
         let records = match mqtt_json::decode(&publish.payload) {
             Ok(Message::Records(records)) => records,
             Ok(_) => return Ok(()),

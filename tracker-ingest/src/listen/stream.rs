@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::ready;
@@ -11,12 +10,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::conversation::{Conversation, Holds, Next};
-use super::{Answers, End, LAST_WORDS, READ, accept, answer_when_durable, write};
+use super::{Answers, End, LAST_WORDS, Peer, Port, READ, accept, answer_when_durable, write};
 use crate::codec::stream::Session;
 use crate::codec::{Protocol, Sniff, StreamCodec};
 use crate::intake::Intake;
@@ -30,25 +28,19 @@ const DOUBT: Duration = Duration::from_secs(2);
 const ENOUGH: usize = 64;
 
 /// Serves a protocol's own listener until told to stop.
-pub(crate) async fn run(
-    listener: TcpListener,
-    source: Protocol,
-    codec: &'static StreamCodec,
-    intake: Arc<Intake>,
-    stop: CancellationToken,
-) {
-    accept(listener, source.name(), intake, stop, move |stream, from, intake, stop| async move {
-        talk(stream, from, source, codec, &[], intake, stop).await
+pub(crate) async fn run(port: Port, source: Protocol, codec: &'static StreamCodec) {
+    accept(port, source.name(), move |stream, peer, intake, stop| async move {
+        talk(stream, peer, source, codec, &[], intake, stop).await
     })
     .await;
 }
 
 /// Serves the listener for any protocol until told to stop.
-pub(crate) async fn run_any(listener: TcpListener, intake: Arc<Intake>, stop: CancellationToken) {
-    accept(listener, ANY, intake, stop, |mut stream: TcpStream, from, intake, stop| async move {
+pub(crate) async fn run_any(port: Port) {
+    accept(port, ANY, |mut stream, peer, intake, stop| async move {
         let mut first = Vec::new();
-        match recognise(&mut stream, from, &mut first, &intake).await {
-            Ok((source, codec)) => talk(stream, from, source, codec, &first, intake, stop).await,
+        match recognise(&mut stream, &peer, &mut first, &intake).await {
+            Ok((source, codec)) => talk(stream, peer, source, codec, &first, intake, stop).await,
             Err(end) => end,
         }
     })
@@ -84,12 +76,12 @@ fn guess(first: &[u8]) -> Guess {
 /// Reads until it is known who speaks.
 async fn recognise(
     stream: &mut (impl AsyncRead + Unpin),
-    from: SocketAddr,
+    peer: &Peer,
     first: &mut Vec<u8>,
     intake: &Intake,
 ) -> Result<(Protocol, &'static StreamCodec), End> {
     let refuse = |reason, detail: String| {
-        intake.refuse(reason, Who::Address(from.ip()), || detail);
+        intake.refuse(reason, Who::Address(peer.at.ip()), || detail);
         End::Refused(reason)
     };
     let mut patience = Duration::from_secs(intake.limits.login_secs.into());
@@ -135,16 +127,17 @@ async fn recognise(
 /// Takes messages until the connection ends; then still answers what becomes durable.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
     stream: S,
-    from: SocketAddr,
+    peer: Peer,
     source: Protocol,
     codec: &StreamCodec,
     first: &[u8],
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> End {
-    let conversation = Conversation::new(Arc::clone(&intake), source, from, Holds::ForAsLongAsItLasts);
+    let conversation = Conversation::new(Arc::clone(&intake), source, peer, Holds::ForAsLongAsItLasts);
     let session = (codec.session)();
-    let mut c = Connection { stream, source, intake, session, conversation, spent: first.len(), unfinished: None };
+    let spent = first.len();
+    let mut c = Connection { stream, source, intake, session, conversation, spent, unfinished: None, pause: None };
     c.session.feed(first);
     let mut answers = Answers::new();
     let end = match c.exchange(&stop, &mut answers).await {
@@ -175,6 +168,8 @@ struct Connection<S> {
     spent: usize,
     /// Runs out when the message that has begun should have ended.
     unfinished: Option<Pin<Box<Sleep>>>,
+    /// Nothing is read until this ends: it has sent too much.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -195,13 +190,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let patience = self.intake.clock.real(Duration::from_secs(limits.idle_secs.into()));
             let read_more = answers.len() < limits.unacknowledged;
-            let Self { stream, session, conversation, spent, unfinished, .. } = self;
-            let late = async {
-                match unfinished {
-                    Some(deadline) => deadline.await,
-                    None => std::future::pending().await,
-                }
-            };
+            let Self { stream, intake, session, conversation, spent, unfinished, pause, .. } = self;
+            let read_more = read_more && pause.is_none();
             let reason = tokio::select! {
                 // In this order, so that nothing more is read for a device that was taken off the list.
                 biased;
@@ -212,11 +202,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     continue;
                 }
                 () = &mut login, if !known => Rejection::NoLogin,
-                () = late, if read_more => Rejection::TooSlow,
+                () = ends(pause) => {
+                    *pause = None;
+                    continue;
+                }
+                () = ends(unfinished), if read_more => Rejection::TooSlow,
                 read = tokio::time::timeout(patience, read(stream, |bytes| session.feed(bytes))), if read_more => {
                     match read {
                         Ok(n) => {
-                            *spent = spent.saturating_add(n?);
+                            let n = n?;
+                            *spent = spent.saturating_add(n);
+                            *pause = pause_for(conversation.measure(0, n), intake);
                             continue;
                         }
                         Err(_) => Rejection::Silent,
@@ -234,6 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Everything the session has, as long as there is room for answers.
     async fn take_messages(&mut self, answers: &mut Answers) -> Result<(), End> {
+        let mut heard = 0;
         while answers.len() < self.intake.limits.unacknowledged {
             let next = match self.session.next_message(self.intake.clock.now()) {
                 Ok(None) => break,
@@ -244,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 },
             };
             self.unfinished = None;
+            heard += 1;
             let now = |answer| Box::pin(std::future::ready(Ok(answer)));
             match next {
                 Next::Say(answer) if answer.is_empty() => {}
@@ -254,6 +252,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     return Err(End::Refused(reason));
                 }
             }
+        }
+        if heard > 0
+            && let Some(pause) = pause_for(self.conversation.measure(heard, 0), &self.intake)
+        {
+            self.pause = Some(pause);
         }
         if self.session.pending() == 0 {
             self.unfinished = None;
@@ -268,6 +271,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let source = self.source;
         self.intake.refuse(reason, self.conversation.who(), || format!("{source}: {}", detail()));
         End::Refused(reason)
+    }
+}
+
+fn pause_for(wait: Option<Duration>, intake: &Intake) -> Option<Pin<Box<Sleep>>> {
+    wait.map(|wait| Box::pin(sleep(intake.clock.real(wait))))
+}
+
+/// A deadline that there may not be.
+async fn ends(deadline: &mut Option<Pin<Box<Sleep>>>) {
+    match deadline {
+        Some(deadline) => deadline.await,
+        None => std::future::pending().await,
     }
 }
 

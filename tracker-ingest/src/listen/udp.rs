@@ -18,8 +18,8 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 use transit_model::time::UnixMs;
 
-use super::LAST_WORDS;
 use super::conversation::{Conversation, Holds, Next};
+use super::{LAST_WORDS, Peer};
 use crate::codec::stream::Session;
 use crate::codec::{Protocol, StreamCodec};
 use crate::intake::Intake;
@@ -102,11 +102,22 @@ impl Port {
             }
             None => Sender {
                 session: (self.codec.datagrams)(),
-                conversation: Conversation::new(Arc::clone(&self.intake), self.source, from, Holds::MessageByMessage),
+                conversation: Conversation::new(
+                    Arc::clone(&self.intake),
+                    self.source,
+                    Peer { at: from, certificate: None },
+                    Holds::MessageByMessage,
+                ),
                 heard: now,
             },
         };
         sender.heard = now;
+        if sender.conversation.measure(1, datagram.len()).is_some() {
+            if sender.conversation.is_known() {
+                self.senders.insert(from, sender);
+            }
+            return;
+        }
         let stays = sender.hear(datagram, from, now, &mut self.answers).await;
         // A stranger leaves nothing behind.
         if stays && sender.conversation.is_known() {

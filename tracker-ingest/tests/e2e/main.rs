@@ -8,3 +8,4 @@ mod devices;
 mod kill;
 mod sockets;
 mod streams;
+mod tls;
