@@ -5,6 +5,7 @@
 mod broker;
 mod city;
 mod devices;
+mod every;
 mod kill;
 mod sockets;
 mod streams;

@@ -374,6 +374,9 @@ impl Terminal for Unit {
 
     fn hear(&mut self, bytes: &[u8]) -> Result<Answer, DecodeError> {
         let Some(told) = self.told else { return Ok(Answer::Taken(0)) };
+        if bytes.is_empty() {
+            return Ok(Answer::Unfinished);
+        }
         let Bounds::Message(n) = stream::Dialect::bounds(&Dialect::default(), bytes)? else {
             return Ok(Answer::Unfinished);
         };

@@ -204,6 +204,7 @@ fn a_unit_is_understood_and_understands() {
         session.feed(&unit.hello().unwrap());
         let login = session.next_message(NOW).unwrap().unwrap();
         assert_eq!(login.message, Message::Login(DeviceKey::from(key)));
+        assert_eq!(unit.hear(&[]), Ok(Answer::Unfinished));
         assert_eq!(unit.hear(&login.reply.taken[..4]), Ok(Answer::Unfinished));
         assert_eq!(unit.hear(&login.reply.taken), Ok(Answer::Taken(login.reply.taken.len())));
         let p = Position {
