@@ -38,7 +38,7 @@ pub enum Command {
     /// Work as a dispatcher in a terminal.
     Dispatch(dispatch_tui::Args),
     /// Drive a city's vehicles: send what their trackers see, or write it down with the truth.
-    Simulate(simulator::Args),
+    Simulate(Box<simulator::Args>),
     /// Replay recorded fixes through the live matcher, predictor and learner.
     Replay(replay::Args),
     /// Score predictions against what happened, beside baselines.
@@ -112,7 +112,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(args) => ended(in_runtime(token::run(&args))),
         Command::Board(args) => client(stop_display::run(args), stop_display::Failure::exit_code),
         Command::Dispatch(args) => client(dispatch_tui::run(args), dispatch_tui::Failure::exit_code),
-        Command::Simulate(args) => client(simulator::run(args), simulator::Failure::exit_code),
+        Command::Simulate(args) => client(simulator::run(*args), simulator::Failure::exit_code),
         Command::Replay(args) => ended(replay::run(&args)),
         Command::Evaluate(args) => ended(in_runtime(evaluate::run(&args))),
         Command::Decode(args) => ended(decode::run(&args)),

@@ -106,7 +106,9 @@ fn lay_line<'a>(streets: &Streets<'_>, radius: f32, depots: &[Depot], line: &'a 
         .map(|(direction, piece, way)| {
             let last = way.calls.len().saturating_sub(1);
             let round = line.is_ring() && piece == Piece::Whole;
-            let headsign = if round { round_by(&name(&way, last / 4)) } else { name(&way, last) };
+            // After a stop on the way, as there is no end to name it after; it differs by direction.
+            let headsign =
+                if round { format!("Кільцевий: {}", name(&way, last / 4)) } else { name(&way, last) };
             LineWay { direction, piece, headsign, crowded: crowded(streets, &way, radius), way }
         })
         .collect();
@@ -114,15 +116,6 @@ fn lay_line<'a>(streets: &Streets<'_>, radius: f32, depots: &[Depot], line: &'a 
     let long =
         if line.is_ring() { whole.headsign.clone() } else { format!("{} – {}", name(&whole.way, 0), whole.headsign) };
     Some(LaidLine { line, long, ways })
-}
-
-/// What a ring is called. The stop stands in quotes, as it would have to be declined else.
-fn round_by(stop: &str) -> String {
-    if stop.contains('«') {
-        format!("Кільцевий: {stop}")
-    } else {
-        format!("Кільцевий через «{stop}»")
-    }
 }
 
 /// A vehicle that has just called at a place does not call at the next platform of the same name,

@@ -112,11 +112,11 @@ impl fmt::Display for CityName {
 /// What runs on a line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, ValueEnum)]
 pub enum Kind {
-    /// `route_type` 11.
+    /// By overhead wires, on tyres.
     Trolleybus,
-    /// `route_type` 0.
+    /// By overhead wires, on rails.
     Tram,
-    /// `route_type` 3.
+    /// By nothing but the road.
     Bus,
 }
 

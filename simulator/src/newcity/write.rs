@@ -110,3 +110,23 @@ fn shape(line: &LaidLine<'_>, direction: usize, piece: Piece) -> String {
     };
     format!("{}-{direction}{piece}", line.line.id())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// WCAG 2.2 asks for a contrast of 4.5 to 1 between letters and ground.
+    #[test]
+    fn white_letters_can_be_read_on_every_colour() {
+        let light = |hex: &str| {
+            let share = f64::from(u8::from_str_radix(hex, 16).unwrap()) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        for colour in COLOURS {
+            let [r, g, b] = [0, 2, 4].map(|n| light(&colour[n..n + 2]));
+            let contrast = 1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05);
+            assert!(contrast >= 4.5, "{colour}: {contrast:.2}");
+        }
+        assert_eq!(COLOURS.iter().collect::<std::collections::BTreeSet<_>>().len(), COLOURS.len());
+    }
+}
