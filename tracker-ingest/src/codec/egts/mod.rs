@@ -21,6 +21,7 @@ use crc::{CRC_8_NRSC_5, CRC_16_IBM_3740, Crc, Table};
 use transit_model::time::UnixMs;
 
 use super::error::DecodeErrorKind as Kind;
+use super::model::digest;
 use super::reader::Reader;
 use super::stream::{self, Bounds, Heard, Reply, Stream, StreamCodec};
 use super::{DecodeError, DeviceKey, Message, Record, Sniff};
@@ -87,8 +88,8 @@ pub fn sniff(first: &[u8]) -> Sniff {
 struct Dialect {
     /// The number of our next packet.
     next: u16,
-    /// The number of the sender's last packet.
-    last: Option<u16>,
+    /// A digest of the sender's last packet.
+    last: Option<u32>,
     /// Whether the sender repeated a packet, and is answered by the letter.
     by_the_letter: bool,
     /// The terminal that said who it is; its records are its own, whatever their object.
@@ -152,8 +153,9 @@ impl stream::Dialect for Dialect {
             }
         }
         let told = records::read(&mut r).ok_or_else(|| short(head + r.at()))?;
-        self.by_the_letter |= self.last == Some(number);
-        self.last = Some(number);
+        let this = Some(digest(message));
+        self.by_the_letter |= self.last == this;
+        self.last = this;
         Ok(self.answer(told, number))
     }
 }
