@@ -83,3 +83,14 @@ async fn what_cannot_be_done_is_said_by_name() {
         assert!(e.to_string().contains(says), "{e}");
     }
 }
+
+#[tokio::test]
+async fn what_was_written_can_be_measured_and_what_is_not_there_cannot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (truth, none) = (path(dir.path(), "t.csv.gz"), path(dir.path(), "none.csv"));
+    simulate(&["--day", "20261127", "--vehicles", "3", "--mishaps", "0", "--truth", &truth]).await.unwrap();
+    simulate(&["--measure", &truth, &truth, "--json"]).await.unwrap();
+    let e = simulate(&["--measure", &none]).await.unwrap_err();
+    assert_eq!(e.code(), 1);
+    assert!(e.to_string().contains(&none), "{e}");
+}

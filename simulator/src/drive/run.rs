@@ -44,9 +44,11 @@ pub(super) struct Allowed {
 }
 
 /// Spread of one vehicle's ride over one link (deviation of the logarithm).
-const OWN: f64 = 0.155;
+const OWN: f64 = 0.135;
 /// Spread of that spread: most rides are ordinary, a few are not.
-const OWN_WILD: f64 = 0.45;
+const OWN_WILD: f64 = 0.6;
+/// No ride is quicker or slower than this by itself (logarithm): what blocks a street for longer is an incident.
+const OWN_MOST: f64 = 1.1;
 /// How far from a stop a vehicle is slow, metres.
 const SLOW: f64 = 40.0;
 /// Stops whose times lie closer than this are timed together: feeds round to minutes, seconds.
@@ -132,7 +134,7 @@ impl Scene<'_> {
         let exposed = exposure(r.mode);
         let late = (r.late / 300.0).clamp(0.0, 1.0);
         let hurry = 1.0 - HURRY * late - HURRY_MORE * ((r.late - 300.0) / 900.0).clamp(0.0, 1.0);
-        let own = (OWN * (OWN_WILD * normal(rng)).exp() * normal(rng)).exp();
+        let own = (OWN * (OWN_WILD * normal(rng)).exp() * normal(rng)).clamp(-OWN_MOST, OWN_MOST).exp();
         let streets = self.traffic.slowness(self.tt, r.route, r.link, r.at) * own;
         let slow = streets.powf(exposed) * r.pace * hurry;
         let lights = self.traffic.lights(self.tt.links.at(r.link).key).filter(|_| exposed > 0.5);
