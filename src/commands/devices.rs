@@ -86,6 +86,21 @@ enum Action {
     },
     /// Let a device out of quarantine: `add`, but only of a KEY that was seen.
     Approve(Put),
+    /// Let a device go from quarantine without letting it in. It comes back if it tries again.
+    Forget {
+        /// The device.
+        #[arg(value_parser = key)]
+        key: DeviceKey,
+    },
+    /// Give a device on the list a new token; the old one is good no more, and its connection is closed.
+    RotateToken {
+        /// The device.
+        #[arg(value_parser = key)]
+        key: DeviceKey,
+        /// Write the token to a file that only you may read, instead of standard output.
+        #[arg(long, value_name = "FILE")]
+        token_out: Option<PathBuf>,
+    },
     /// Take a device off the list. Its connection is closed and it is refused from then on; what it sent
     /// is kept.
     Remove {
@@ -200,6 +215,18 @@ impl List {
             Action::Import { file } => self.import(file, now).await,
             Action::List { json, keys } => self.show(*json, *keys, now).await,
             Action::Quarantine { json } => self.show_quarantine(*json, now).await,
+            Action::Forget { key } => match self.journal.forget_quarantined(key).await? {
+                true => say(&format!("{key} was let go from quarantine")),
+                false => Err(anyhow!("{key} is not in quarantine; `zupynka devices quarantine` shows what is")),
+            },
+            Action::RotateToken { key, token_out } => {
+                let device =
+                    self.journal.devices().await?.into_iter().find(|d| d.key == *key).ok_or_else(|| {
+                        anyhow!("{key} is not on the list; `zupynka devices list --keys` shows what is")
+                    })?;
+                let (vehicle, key, token_out) = (device.vehicle, key.clone(), token_out.clone());
+                self.put(&Put { key, vehicle, kind: None, label: None, new_token: true, token_out }, now).await
+            }
             Action::Remove { key } => match self.journal.remove_device(key).await? {
                 Some(vehicle) => say(&format!("{vehicle}: {key} was removed")),
                 None => Err(anyhow!("{key} is not on the list; `zupynka devices list --keys` shows what is")),

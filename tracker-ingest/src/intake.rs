@@ -183,6 +183,7 @@ impl Intake {
         let (revision, devices) = self.journal.listed().await?;
         let changes = self.registry.replace(devices);
         self.settle(&changes);
+        self.metrics.quarantined(self.watch.keep_quarantined(&self.journal.quarantined_keys().await?));
         *known = revision;
         if !changes.is_empty() {
             tracing::info!(changed = changes.len(), "the list of devices was taken in anew");

@@ -238,6 +238,18 @@ impl Watch {
         state.quarantine.len()
     }
 
+    /// Lets go whoever was written down and is not in quarantine any more; says how many are left.
+    pub(crate) fn keep_quarantined(&self, still: &FxHashSet<DeviceKey>) -> usize {
+        let mut state = self.state();
+        let State { quarantine, dirty, episodes, .. } = &mut *state;
+        quarantine.retain(|key, _| still.contains(key) || dirty.contains(key));
+        episodes.retain(|(who, reason), _| match who {
+            Who::Device(key, None) if *reason == Rejection::UnknownDevice => quarantine.contains_key(key),
+            _ => true,
+        });
+        quarantine.len()
+    }
+
     pub(crate) fn journal(&self, report: &BatchReport, at: UnixMs) {
         let mut state = self.state();
         match (report, state.journal_failing.is_some()) {

@@ -156,6 +156,11 @@ enum Command {
         key: DeviceKey,
         done: oneshot::Sender<Result<Option<VehicleId>, JournalError>>,
     },
+    /// Lets a device go from quarantine; says whether it was there.
+    Forget {
+        key: DeviceKey,
+        done: oneshot::Sender<Result<bool, JournalError>>,
+    },
     Quarantine {
         seen: Vec<Quarantined>,
         done: oneshot::Sender<Result<(), JournalError>>,
@@ -245,6 +250,15 @@ impl Journal {
     pub async fn remove_device(&self, key: &DeviceKey) -> Result<Option<VehicleId>, JournalError> {
         let key = key.clone();
         self.ask(|done| Command::Remove { key, done }).await
+    }
+
+    /// Lets a device go from quarantine; says whether it was there. It comes back if it tries again.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn forget_quarantined(&self, key: &DeviceKey) -> Result<bool, JournalError> {
+        let key = key.clone();
+        self.ask(|done| Command::Forget { key, done }).await
     }
 
     pub(crate) async fn put_quarantine(&self, seen: Vec<Quarantined>) -> Result<(), JournalError> {

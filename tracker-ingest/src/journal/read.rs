@@ -1,5 +1,6 @@
 //! Reading the journal back: at the start, and for whoever asks.
 
+use rustc_hash::FxHashSet;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row as _};
 use transit_model::dispatch::VehicleKind;
@@ -122,6 +123,18 @@ impl Journal {
             .fetch_all(&mut *self.reader.lock().await)
             .await?;
         rows.iter().map(|r| Ok(quarantined(r)?)).collect()
+    }
+}
+
+impl Journal {
+    /// The keys in quarantine.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub(crate) async fn quarantined_keys(&self) -> Result<FxHashSet<DeviceKey>, JournalError> {
+        let keys: Vec<String> =
+            sqlx::query_scalar("SELECT key FROM quarantine").fetch_all(&mut *self.reader.lock().await).await?;
+        Ok(keys.into_iter().map(DeviceKey::from).collect())
     }
 }
 

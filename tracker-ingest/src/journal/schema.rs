@@ -10,9 +10,10 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::JournalError;
 
-const VERSIONS: [(i64, &str, &str); 2] = [
+const VERSIONS: [(i64, &str, &str); 3] = [
     (1, "devices, quarantine, fixes", include_str!("../../migrations/0001_ingest.sql")),
     (2, "devices come and go while a server runs", include_str!("../../migrations/0002_devices.sql")),
+    (3, "quarantine is let go while a server runs", include_str!("../../migrations/0003_quarantine.sql")),
 ];
 
 /// So many of the versions, from the first.

@@ -69,6 +69,7 @@ impl Writer {
                     // Whoever asked may have gone; the work is done all the same.
                     Command::Devices { new, now, done } => drop(done.send(self.devices(new, now).await)),
                     Command::Remove { key, done } => drop(done.send(self.remove(&key).await)),
+                    Command::Forget { key, done } => drop(done.send(self.forget(&key).await)),
                     Command::Quarantine { seen, done } => drop(done.send(self.quarantine(&seen).await)),
                     Command::Expire { before, done } => drop(done.send(self.expire(before).await)),
                 }
@@ -163,6 +164,12 @@ impl Writer {
             .await?;
         transaction.commit().await?;
         Ok(vehicle.map(VehicleId::from))
+    }
+
+    async fn forget(&mut self, key: &DeviceKey) -> Result<bool, JournalError> {
+        let sql = "DELETE FROM quarantine WHERE key = ?";
+        let done = sqlx::query(sql).bind(key.expose()).execute(&mut self.connection).await?;
+        Ok(done.rows_affected() > 0)
     }
 
     async fn quarantine(&mut self, seen: &[Quarantined]) -> Result<(), JournalError> {

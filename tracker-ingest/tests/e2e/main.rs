@@ -7,6 +7,7 @@ mod city;
 mod devices;
 mod every;
 mod kill;
+mod quarantine;
 mod sockets;
 mod streams;
 mod tls;
