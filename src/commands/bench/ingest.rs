@@ -13,7 +13,7 @@ use simulator::load::backlog::{Backlog, BacklogReport};
 use simulator::load::plan::Plan;
 use simulator::load::tally::LoadReport;
 use simulator::load::ways::Ways;
-use simulator::load::{Load, device, vehicle_id};
+use simulator::load::{Load, device, process, vehicle_id};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::Protocol;
@@ -35,6 +35,8 @@ const FIRST_LIVE: u32 = 2_000_000;
 const LIVE: u32 = 2000;
 /// How late a record may be.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Open files that are no connection.
+const SPARE: u32 = 128;
 /// Fixes that wait for whoever takes the engine's place.
 const CHANNEL: usize = 65_536;
 
@@ -53,6 +55,7 @@ pub(super) fn run(args: &Args, bar: &ProgressBar) -> anyhow::Result<Report> {
         seconds: Duration::from_secs_f64(args.seconds.unwrap_or(10.0)),
         backlog: args.backlog.unwrap_or(1_000_000),
     };
+    allowed(asked.vehicles.max(if asked.backlog > 0 { LIVE + AWAY } else { 0 }))?;
     let folder = match &args.dir {
         Some(dir) => tempfile::Builder::new().prefix("bench-ingest").tempdir_in(dir),
         None => tempfile::Builder::new().prefix("bench-ingest").tempdir(),
@@ -60,6 +63,16 @@ pub(super) fn run(args: &Args, bar: &ProgressBar) -> anyhow::Result<Report> {
     let folder = folder.context("cannot make a folder for the journal")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(measure(&asked, folder.path(), bar))
+}
+
+/// Both ends of every connection are in this process.
+fn allowed(connections: u32) -> anyhow::Result<()> {
+    let (needed, may) = (connections.saturating_mul(2) + SPARE, process::descriptors().unwrap_or(u32::MAX));
+    ensure!(
+        needed <= may,
+        "{connections} connections need {needed} open files, and this process may have {may}: raise `ulimit -n`, or give fewer --vehicles and a smaller --rate"
+    );
+    Ok(())
 }
 
 async fn measure(asked: &Asked, folder: &Path, bar: &ProgressBar) -> anyhow::Result<Report> {

@@ -99,7 +99,12 @@ pub struct Part {
     /// What.
     pub name: String,
     /// Its figures, by name.
+    #[serde(serialize_with = "as_object")]
     pub figures: Vec<(&'static str, f64)>,
+}
+
+fn as_object<S: serde::Serializer>(figures: &[(&'static str, f64)], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_map(figures.iter().copied())
 }
 
 /// What it was run on.
@@ -265,6 +270,7 @@ mod tests {
         assert_eq!((&json["bench"], &json["per_second"]), (&"gate".into(), &2e6.into()));
         assert_eq!((&json["p50_ms"], &json["p99_ms"]), (&0.1.into(), &0.2.into()));
         assert!(json["rss_bytes"].as_u64().is_some_and(|b| b > 0) || cfg!(not(target_os = "linux")));
+        assert_eq!(json["parts"][0]["figures"]["seconds"], 1.0);
         assert!(json["run"].is_string() && json["on"]["cores"].as_u64() > Some(0));
         assert!(report.to_string().starts_with("2000000 judgements a second\n"));
     }
