@@ -151,7 +151,7 @@ async fn secure(
 ) -> Result<(Wire, Peer), End> {
     let Some(tls) = tls else { return Ok((Either::Left(stream), Peer { at, certificate: None })) };
     let secs = intake.limits.login_secs;
-    let why = match tokio::time::timeout(Duration::from_secs(secs.into()), tls.accept(stream)).await {
+    let why = match tokio::time::timeout(Duration::from_secs(secs.into()), Box::pin(tls.accept(stream))).await {
         Ok(Ok(stream)) => {
             let certificate = tls::named_by(&stream);
             return Ok((Either::Right(Box::new(stream)), Peer { at, certificate }));

@@ -234,7 +234,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while answers.len() < self.intake.limits.unacknowledged {
             let next = match self.session.next_message(self.intake.clock.now()) {
                 Ok(None) => break,
-                Ok(Some(heard)) => self.conversation.hear(heard).await,
+                // On the heap while it lasts: within the connection it would be there while that is idle.
+                Ok(Some(heard)) => Box::pin(self.conversation.hear(heard)).await,
                 Err(e) => match self.conversation.unreadable(&e) {
                     Some(reason) => return Err(End::Refused(reason)),
                     None => continue,
