@@ -61,6 +61,8 @@ pub struct Judge {
     /// Every so-many-th vehicle is sampled.
     stride: u32,
     minute: Option<i64>,
+    /// When this process began to sample: of minutes before nothing is known.
+    began: Option<UnixMs>,
     changed: BTreeSet<ServiceDate>,
 }
 
@@ -92,6 +94,7 @@ impl Judge {
             waiting: 0,
             stride: 1,
             minute: None,
+            began: None,
             changed: BTreeSet::new(),
         }
     }
@@ -121,6 +124,7 @@ impl Judge {
             return false;
         }
         self.minute = Some(minute);
+        self.began.get_or_insert(now);
         for event in std::mem::take(&mut self.inbox) {
             self.arrived(&event);
         }
@@ -214,9 +218,10 @@ impl Judge {
             all.push(Proven { sample, actual, sched, learned: None, before });
             before = Some((sample.made, sample.arrival));
         }
+        let window = self.began.map(|began| (began, UnixMs(i64::MAX)));
         self.tell(on, pos, actual, |cell| {
             all.iter().for_each(|p| cell.proven(p));
-            coverage::count(actual, first, None, seen, &mut cell.coverage);
+            coverage::count(actual, first, window, seen, &mut cell.coverage);
         });
     }
 

@@ -6,14 +6,18 @@ use std::fmt::Write as _;
 use crate::http::html::Esc;
 
 const WIDTH: f64 = 360.0;
-const HEIGHT: f64 = 220.0;
+const HEIGHT: f64 = 230.0;
 /// Room for the labels of the axes: left, top, right, bottom.
-const ROOM: (f64, f64, f64, f64) = (34.0, 14.0, 10.0, 30.0);
+const ROOM: (f64, f64, f64, f64) = (34.0, 26.0, 10.0, 30.0);
 
-/// The least round number that is not below `value`: 1, 2 or 5 times a power of ten.
+/// The least number that is not below `value` and has round quarters.
 fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.max(1e-9).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|f| f * power).into_iter().find(|v| *v >= value * 0.999_999).unwrap_or(10.0 * power)
+    [1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0]
+        .map(|f| f * power)
+        .into_iter()
+        .find(|v| *v >= value * 0.999_999)
+        .unwrap_or(10.0 * power)
 }
 
 /// How a place on an axis is written.
@@ -53,7 +57,7 @@ impl Canvas {
                 tick(value)
             );
         }
-        let _ = writeln!(svg, "<text class=\"tick\" x=\"2\" y=\"10\">{}</text>", Esc(unit));
+        let _ = writeln!(svg, "<text class=\"tick end\" x=\"{}\" y=\"11\">{}</text>", ROOM.0 - 5.0, Esc(unit));
         Self { svg, top }
     }
 
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_axis_ends_on_a_round_number() {
-        for (value, end) in [(0.0, 1e-9), (0.7, 1.0), (1.0, 1.0), (43.0, 50.0), (51.0, 100.0), (180.0, 200.0)] {
+        for (value, end) in [(0.0, 1e-9), (0.7, 0.8), (1.0, 1.0), (43.0, 60.0), (113.0, 120.0), (180.0, 200.0)] {
             assert!((round_up(value) - end).abs() < 1e-6, "{value}: {}", round_up(value));
         }
     }

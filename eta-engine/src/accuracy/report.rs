@@ -162,16 +162,14 @@ fn by_horizon(v: &View<'_>, l: Lang) -> String {
     for (n, name) in names.iter().enumerate() {
         let share = |who: Who| cell.of(who).and_then(|m| m.mbta.get(n)).and_then(|s| s.share()).map(|s| s * 100.0);
         let interval = cell.interval.get(n).copied().unwrap_or_default();
-        let p90 = |w: Who| bin(w, n).and_then(|e| e.quantile(0.9));
         // Writing to a String cannot fail.
         let _ = writeln!(
             rows,
-            "<tr><th scope=\"row\">{name} {}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} / {}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\" class=\"short\">{name}\u{a0}{}</th><td>{}</td><td>{}</td><td>{}</td><td>{} / {}</td><td>{}</td></tr>",
             l.pick("хв", "min"),
             shown(bin(Who::Ours, n).and_then(Errors::mae), 0, l),
             shown(bin(Who::Sched, n).and_then(Errors::mae), 0, l),
-            shown(p90(Who::Ours), 0, l),
-            shown(p90(Who::Sched), 0, l),
+            shown(bin(Who::Ours, n).and_then(|e| e.quantile(0.9)), 0, l),
             shown(share(Who::Ours), 0, l),
             shown(share(Who::Sched), 0, l),
             shown(interval.cover.share().map(|s| s * 100.0), 0, l)
@@ -182,9 +180,8 @@ fn by_horizon(v: &View<'_>, l: Lang) -> String {
         l.pick("похибка, с", "error, s"),
         l.pick("розклад, с", "timetable, s"),
         l.pick("9 з 10, с", "9 in 10, s"),
-        l.pick("розклад, с", "timetable, s"),
-        l.pick("MBTA, %: прогноз / розклад", "MBTA, %: ours / timetable"),
-        l.pick("між p10 і p90, %", "p10–p90, %"),
+        l.pick("точних, % / розклад", "right, % / timetable"),
+        l.pick("p10–p90, %", "p10–p90, %"),
     ];
     format!(
         "<h2>{heading}</h2>\n{}{}",
@@ -255,7 +252,7 @@ fn all_figures(v: &View<'_>, l: Lang) -> String {
     ];
     for (name, n) in never {
         let empty = "<td></td>".repeat(columns.len().saturating_sub(1));
-        let _ = writeln!(rows, "<tr><th scope=\"row\">{name}</th><td>{n}</td>{empty}</tr>");
+        let _ = writeln!(rows, "<tr><th scope=\"row\">{name}</th><td>{}</td>{empty}</tr>", number(n as f64, 0, l));
     }
     let mut head = vec![""];
     head.extend(columns.iter().map(|(w, _)| words::who(*w, l)));
@@ -287,7 +284,7 @@ fn parts(v: &View<'_>, by: By, l: Lang) -> String {
             number(line.mae.1, 0, l),
             number(line.bias, 0, l),
             shown(line.coverage.map(|c| c * 100.0), 0, l),
-            line.n
+            number(line.n as f64, 0, l)
         );
     }
     let head = [

@@ -58,9 +58,34 @@ pub fn dashed(span: &str) -> String {
 /// A number as people of the language write it.
 #[must_use]
 pub fn number(value: f64, decimals: usize, l: Lang) -> String {
-    let text = format!("{value:.decimals$}").replace('-', "−");
+    let mut text = format!("{value:.decimals$}").replace('-', "−");
+    if decimals == 0 && value >= 10_000.0 {
+        for at in (1..text.len()).rev().filter(|at| (text.len() - at).is_multiple_of(3)).collect::<Vec<_>>() {
+            text.insert_str(at, l.pick("\u{a0}", ","));
+        }
+    }
     match l {
         Lang::Uk => text.replace('.', ","),
         Lang::En => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_their_readers_do() {
+        for (value, decimals, uk, en) in [
+            (1_259_716.0, 0, "1\u{a0}259\u{a0}716", "1,259,716"),
+            (10_000.0, 0, "10\u{a0}000", "10,000"),
+            (9999.0, 0, "9999", "9999"),
+            (-2.4, 1, "−2,4", "−2.4"),
+        ] {
+            assert_eq!(
+                (number(value, decimals, Lang::Uk).as_str(), number(value, decimals, Lang::En).as_str()),
+                (uk, en)
+            );
+        }
     }
 }

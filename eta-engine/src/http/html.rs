@@ -419,7 +419,7 @@ pub fn home_page(h: &Home<'_>) -> String {
          <div class=\"tools\"><button id=\"near\" type=\"button\" hidden>{}{}</button><p class=\"hint\" id=\"status\" role=\"status\">{none}</p></div>\n\
          <section id=\"kept-section\" hidden><h2>{}</h2><ul class=\"stops\" id=\"kept\"></ul></section>\n\
          <section><h2 id=\"heading\">{heading}</h2>\n<ul class=\"stops\" id=\"stops\">\n{items}</ul>\n<div id=\"more\">{}</div></section>\n\
-         </main>\n</div>\n</body>",
+         </main>\n<p class=\"small\"><a href=\"/accuracy{}\">{}</a></p>\n</div>\n</body>",
         assets::SPRITE,
         bar(l, "/", false),
         l.pick("Коли приїде?", "When does it come?"),
@@ -432,6 +432,8 @@ pub fn home_page(h: &Home<'_>) -> String {
         l.pick("Поруч зі мною", "Near me"),
         l.pick("Обрані", "Favourites"),
         next.unwrap_or_default(),
+        lang_suffix(l),
+        l.pick("Наскільки точні прогнози", "How accurate predictions are"),
     );
     let title = l.pick("Зупинка — коли приїде транспорт", "Zupynka — live departures");
     frame(&Frame { lang: l, title, head: &script("home.js"), body: &body })

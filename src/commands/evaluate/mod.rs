@@ -174,7 +174,7 @@ fn show(args: &Args, tally: &Tally, live: Option<&live::Found>) -> Result<(), Fa
     let text = if args.json {
         let mut object = figures::json(tally.all());
         for (_, plural, by) in args.by.iter().map(|p| by(*p)) {
-            let lines = figures::lines(tally, by, LEAST, args.top);
+            let lines = lines(args, tally, by);
             object.insert(plural.to_owned(), lines.iter().map(figures::Line::json).collect());
         }
         if let Some(found) = live {
@@ -193,11 +193,15 @@ fn show(args: &Args, tally: &Tally, live: Option<&live::Found>) -> Result<(), Fa
         }
         for (head, _, by) in args.by.iter().map(|p| by(*p)) {
             text.push('\n');
-            text.push_str(&figures::parts_table(&figures::lines(tally, by, LEAST, args.top), head));
+            text.push_str(&figures::parts_table(&lines(args, tally, by), head));
         }
         text
     };
     say(&text).map_err(Failure::from)
+}
+
+fn lines(args: &Args, tally: &Tally, by: By) -> Vec<figures::Line> {
+    figures::lines(tally, by, LEAST, if by == By::Hour { 24 } else { args.top })
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! End to end: the names of the tests are the specification.
 #![cfg(test)]
 
+mod accuracy;
 mod board;
 mod corpus;
 mod dispatcher;
