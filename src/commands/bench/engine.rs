@@ -158,14 +158,14 @@ fn silent(fix: Fix) -> Fix {
     Fix { reported: transit_model::fix::Reported::default(), ..fix }
 }
 
-/// The day on which most trips run, of the first weeks of the calendar.
+/// The day on which most trips run, of the whole calendar: a feed may begin with a few odd services.
 fn busiest_day(timetable: &Timetable) -> Option<ServiceDate> {
     let (first, last) = timetable.calendar()?;
     let trips = |day: ServiceDate| {
         let runs = timetable.services_on(day);
         timetable.trips.iter().filter(|(_, t)| *runs.at(t.service)).count()
     };
-    let days = (0..60).map(|n| first.plus_days(n)).take_while(|d| *d <= last);
+    let days = (0..1500).map(|n| first.plus_days(n)).take_while(|d| *d <= last);
     days.map(|d| (trips(d), d)).max_by_key(|(n, d)| (*n, std::cmp::Reverse(*d))).filter(|(n, _)| *n > 0).map(|(_, d)| d)
 }
 
