@@ -8,8 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
-use indicatif::ProgressBar;
+use clap::{ArgGroup, Parser};
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::{Protocol, UnknownProtocol};
 use transit_model::clock::{Clock, ScaledClock, SharedClock, SystemClock, entropy};
@@ -19,13 +18,16 @@ use transit_model::time::{ServiceDate, ServiceTime};
 use transit_model::timetable::Timetable;
 
 use crate::city;
-use crate::corpus::{FIXES, TRUTH, Table, WriteError};
-use crate::drive::{Cap, Mishaps};
+use crate::corpus::{Table, WriteError};
+use crate::drive::{Cap, Mishaps, Unmet};
 use crate::fleet::{Fleet, FleetOptions};
 use crate::load::args::{LoadArgs, LoadFailure};
 use crate::newcity;
+use crate::play;
 use crate::recording::args::{RecordingArgs, RecordingFailure};
+use crate::scenario::{OpenError, ScenarioError};
 use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transport};
+use crate::written::{Rows, Span, Wanted};
 
 /// Drive a city's vehicles: send what their trackers see to a server, or write it down with the truth.
 ///
@@ -33,10 +35,19 @@ use crate::send::{Endpoints, NoEndpoint, Options, SimDevice, Simulator, Transpor
 /// city, day by day and second by second.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "simulate", version, args_conflicts_with_subcommands = true)]
+#[command(group = ArgGroup::new("when").args(["day", "scenario"]))]
+#[command(group = ArgGroup::new("rows").args(["fixes", "matches"]).multiple(true))]
 pub struct Args {
     /// Something else than driving vehicles.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Play a scenario: one of --list, or a TOML file. To a --server it begins now, at --speed; to files it is
+    /// written as it is.
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with_all = ["gtfs", "seed", "vehicles", "mishaps", "write_gtfs"])]
+    pub scenario: Option<String>,
+    /// List the scenarios there are.
+    #[arg(long, exclusive = true)]
+    pub list: bool,
 
     /// The feed to drive: a GTFS zip or folder.
     #[arg(long, value_name = "FEED")]
@@ -72,15 +83,25 @@ pub struct Args {
     /// Write the feed that is driven, as GTFS.
     #[arg(long, value_name = "OUT.zip", conflicts_with = "gtfs")]
     pub write_gtfs: Option<PathBuf>,
-    /// Write the fixes of --day, in the order a server receives them.
-    #[arg(long, value_name = "OUT.csv[.gz]", requires = "day", conflicts_with = "server")]
+    /// Write the fixes of --day or --scenario, in the order a server receives them.
+    #[arg(long, value_name = "OUT.csv[.gz]", requires = "when", conflicts_with = "server")]
     pub fixes: Option<PathBuf>,
-    /// Write the stops truly served on --day.
-    #[arg(long, value_name = "OUT.csv[.gz]", requires = "day", conflicts_with = "server")]
+    /// Write the stops truly served.
+    #[arg(long, value_name = "OUT.csv[.gz]", requires = "when", conflicts_with = "server")]
     pub truth: Option<PathBuf>,
+    /// Write the true match of each fix: trip, phase and place, a row for each row of --fixes.
+    #[arg(long, value_name = "OUT.csv[.gz]", requires = "when", conflicts_with = "server")]
+    pub matches: Option<PathBuf>,
+    /// Write every fault that was at work in a tracker.
+    #[arg(long, value_name = "OUT.csv[.gz]", requires = "when", conflicts_with = "server")]
+    pub faults: Option<PathBuf>,
+    /// Of the fixes only those that the ingest's gate lets move a vehicle, times corrected: what the engine gets.
+    /// Without it, all that have a valid position and come from a known tracker.
+    #[arg(long, requires = "rows")]
+    pub gated: bool,
     /// Write the fixes of the demo city's municipal machines as well: they serve no stop, and a
     /// matcher that is not told so has to find out.
-    #[arg(long, requires = "fixes")]
+    #[arg(long, requires = "rows", conflicts_with = "scenario")]
     pub machines: bool,
     /// The service day to write down.
     #[arg(long, value_name = "YYYYMMDD")]
@@ -176,7 +197,9 @@ pub enum Failure {
     #[error(transparent)]
     Feed(#[from] LoadError),
     /// Nothing to do.
-    #[error("nothing to do: give --server to send, or --fixes or --truth with --day to write, or --write-gtfs")]
+    #[error(
+        "nothing to do: give --server to send, or --fixes, --truth, --matches or --faults with --day or --scenario to write, or --write-gtfs"
+    )]
     Nothing,
     /// Nothing to send to.
     #[error(transparent)]
@@ -190,6 +213,22 @@ pub enum Failure {
         to: ServiceDate,
         /// What the feed has.
         calendar: String,
+    },
+    /// A scenario cannot be read.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A scenario cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something a scenario asks for cannot happen in its city.
+    #[error("{scenario}: {kind}: {why}")]
+    Unmet {
+        /// Which scenario.
+        scenario: String,
+        /// What cannot happen.
+        kind: &'static str,
+        /// Why not.
+        why: Unmet,
     },
     /// A table cannot be written.
     #[error(transparent)]
@@ -224,7 +263,7 @@ impl Failure {
     #[must_use]
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Nothing | Self::NoEndpoint(_) | Self::Secret(_) => 2,
+            Self::Nothing | Self::NoEndpoint(_) | Self::Secret(_) | Self::Scenario(_) => 2,
             Self::Load(f) if f.is_usage() => 2,
             Self::Recording(f) if f.is_usage() => 2,
             _ => 1,
@@ -252,9 +291,15 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         return say(&newcity::command::run(args, today)?);
     }
     let day = args.day.unwrap_or(today);
-    let writes = args.fixes.is_some() || args.truth.is_some();
+    if args.list {
+        return play::list();
+    }
+    let writes = !wanted(&args).nothing();
     if !writes && args.server.is_empty() && args.write_gtfs.is_none() && args.measure.is_empty() && !args.load.load {
         return Err(Failure::Nothing);
+    }
+    if let Some(name) = &args.scenario {
+        return play::play(&args, name, now).await;
     }
     if let Some(path) = &args.write_gtfs {
         let zip = city::feed(day).to_zip_bytes().map_err(at(path))?;
@@ -276,7 +321,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         let machines = if args.machines { machines } else { Vec::new() };
         let mishaps = Mishaps(args.mishaps);
         let options = FleetOptions { seed: args.seed, cap, mishaps, machines, ..FleetOptions::default() };
-        return write_down(&args, &Fleet::new(timetable, options), day);
+        let span = Span::Days(day, day.plus_days(i32::from(args.days) - 1));
+        return write_down(&args, &Fleet::new(timetable, options), span, day, args.days);
     }
     if args.server.is_empty() {
         return Ok(());
@@ -293,44 +339,31 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     send(&args, Simulator::new(Arc::clone(&timetable), options, now)?, &clock, &timetable).await
 }
 
-fn write_down(args: &Args, fleet: &Fleet, first: ServiceDate) -> Result<(), Failure> {
-    let last = first.plus_days(i32::from(args.days) - 1);
-    let trackers = fleet.trackers(first, i32::from(args.days));
+/// What is written of a fleet, and how much it was.
+pub(crate) fn write_down(args: &Args, fleet: &Fleet, span: Span, from: ServiceDate, days: u16) -> Result<(), Failure> {
+    let trackers = fleet.trackers(from, i32::from(days));
     let vehicles = trackers.len();
     if !trackers.iter().any(|t| t.kind == VehicleKind::Transit) {
-        return Err(no_service(fleet.timetable(), first, last));
+        return Err(no_service(fleet.timetable(), from, from.plus_days(i32::from(days) - 1)));
     }
-    let (mut stops, mut fixes) = (0, 0);
-    if let Some(path) = &args.truth {
-        let mut table = Table::create(path, &TRUTH)?;
-        let progress = ProgressBar::new(u64::from(args.days));
-        for n in 0..i32::from(args.days) {
-            table.truth(&fleet.plan(first.plus_days(n)))?;
-            progress.inc(1);
-        }
-        progress.finish_and_clear();
-        stops = table.finish()?;
-    }
-    if let Some(path) = &args.fixes {
-        let mut table = Table::create(path, &FIXES)?;
-        let progress = ProgressBar::new_spinner();
-        for (n, fix) in fleet.fixes_of_days(first, last).enumerate() {
-            table.fix(&fix)?;
-            if n % 10_000 == 0 {
-                progress.set_message(format!("{n} fixes"));
-                progress.tick();
-            }
-        }
-        progress.finish_and_clear();
-        fixes = table.finish()?;
-    }
-    let days = args.days;
-    let done = serde_json::json!({ "days": days, "vehicles": vehicles, "fixes": fixes, "stops": stops });
-    let text = format!("{days} days of {vehicles} vehicles: {fixes} fixes, {stops} stops served");
+    let Rows { fixes, stops, faults } = wanted(args).write(fleet, span)?;
+    let done =
+        serde_json::json!({ "days": days, "vehicles": vehicles, "fixes": fixes, "stops": stops, "faults": faults });
+    let text = format!("{days} days of {vehicles} vehicles: {fixes} fixes, {stops} stops served, {faults} faults");
     say(&if args.json { done.to_string() } else { text })
 }
 
-async fn send(args: &Args, sim: Simulator, clock: &SharedClock, tt: &Timetable) -> Result<(), Failure> {
+fn wanted(args: &Args) -> Wanted {
+    Wanted {
+        fixes: args.fixes.clone(),
+        truth: args.truth.clone(),
+        matches: args.matches.clone(),
+        faults: args.faults.clone(),
+        gated: args.gated,
+    }
+}
+
+pub(crate) async fn send(args: &Args, sim: Simulator, clock: &SharedClock, tt: &Timetable) -> Result<(), Failure> {
     let devices = sim.devices();
     if !devices.iter().any(|d| d.kind == VehicleKind::Transit) {
         let today = tt.zone.date(clock.now());

@@ -6,7 +6,7 @@
 //! truth   service_date,trip_id,vehicle_id,stop_sequence,stop_id,arrival,departure      by vehicle and time
 //! matches vehicle_id,time,phase,trip_id,service_date,block_id,distance_along_m,stop_sequence,confidence,lat,lon
 //!                                                                          a row for each fix, in the same order
-//! faults  vehicle_id,from,to,kind,parameters,reports                       by vehicle and time
+//! faults  vehicle_id,from,to,kind,parameters,reports    of the movement, then of trackers by vehicle and time
 //! ```
 //!
 //! Times are whole unix seconds, speeds m/s, bearings degrees; blank = unknown.
@@ -21,7 +21,7 @@ use transit_model::fix::Fix;
 use transit_model::time::UnixMs;
 use transit_model::timetable::{Pattern, Timetable, Trip};
 
-use crate::drive::{Plan, TrueStop};
+use crate::drive::{Happened, Plan, TrueStop};
 use crate::tracker::{Injected, Report};
 
 /// A file cannot be written.
@@ -163,6 +163,23 @@ impl Table {
             &fault.parameters,
             &fault.reports.to_string(),
         ])
+    }
+
+    /// Writes what happened to the city's movement: a row for each vehicle it befell, one without a vehicle for
+    /// what slows streets.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn happened(&mut self, happened: &Happened, tt: &Timetable) -> Result<(), WriteError> {
+        let trips: Vec<&str> = happened.trips.iter().map(|t| &*tt.trips.at(*t).id).collect();
+        let parameters = format!("by_chance={} trips={}", happened.by_chance, trips.join(","));
+        let (from, to) = (happened.from.secs().to_string(), happened.to.secs().to_string());
+        let whose = happened.vehicles.iter().map(|v| v.as_str());
+        let nobody = happened.vehicles.is_empty().then_some("");
+        for vehicle in whose.chain(nobody) {
+            self.row([vehicle, &from, &to, happened.what.kind(), &parameters, ""])?;
+        }
+        Ok(())
     }
 
     /// Writes every stop that was served on a day.

@@ -13,6 +13,8 @@
 //! | [`tracker`] | what the trackers in them see of it, and what they lose |
 //! | [`fleet`] | all of it together: plans by day, fixes in the order a server has them |
 //! | [`corpus`] | days written down: fixes, and what truly happened |
+//! | [`hearing`] | what the ingest's gate makes of what trackers say |
+//! | [`scenario`] | a city, a time, what goes wrong, and what to expect, as TOML |
 //! | [`args`] | `zupynka simulate` |
 //! | [`send`] | the fleet on the wire, through the trackers' own protocols |
 //! | [`measure`] | how vehicles move, in figures: recordings and simulated days alike |
@@ -24,15 +26,19 @@ pub mod city;
 pub mod corpus;
 pub mod drive;
 pub mod fleet;
+pub mod hearing;
 pub mod load;
 pub mod measure;
 pub mod newcity;
 pub mod recording;
+pub mod scenario;
 pub mod send;
 pub mod tracker;
 
 mod chance;
 mod paper;
+mod play;
 mod streets;
+mod written;
 
 pub use args::{Args, Failure, run};

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use simulator::city;
-use simulator::drive::Cap;
-use simulator::send::{Endpoints, Options, Simulator};
+use simulator::drive::{Cap, Mishaps};
+use simulator::send::{Endpoints, Options, Simulator, Transport};
+use simulator::tracker::fault::{Damage, Kind, Rule};
+use simulator::tracker::{Faults, Split};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::Protocol;
@@ -14,6 +17,7 @@ use tracker_ingest::{Ingest, IngestConfig};
 use transit_model::clock::{ScaledClock, SharedClock};
 use transit_model::fix::Fix;
 use transit_model::ids::{FeedId, VehicleId};
+use transit_model::plane::haversine;
 use transit_model::time::{ServiceDate, ServiceTime};
 
 /// How many live fixes are waited for.
@@ -79,4 +83,78 @@ async fn every_tracker_is_let_in_and_believed() {
             assert!(fix.reported == sent.reported && fix.received >= fix.time);
         }
     }
+}
+
+/// How long the whole fleet may take to be heard; far longer than it does.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Plays a fleet of trackers that speak these protocols, one message in ten damaged at first, to the
+/// real listeners, until each protocol has brought live fixes of its own near the truth.
+async fn every_one_is_heard(protocols: &[Protocol], transport: Transport) {
+    let monday: ServiceDate = "20261123".parse().unwrap();
+    let tt = Arc::new(city::load(monday).unwrap().timetable);
+    let eight = tt.zone.at(monday, ServiceTime(8 * 3600));
+    let clock: SharedClock = Arc::new(ScaledClock::starting(eight, 200.0));
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = IngestConfig { data_dir: dir.path().into(), ..IngestConfig::default() };
+    for p in protocols {
+        let any = Some("127.0.0.1:0".parse().unwrap());
+        match transport {
+            Transport::Tcp => config.streams.entry(*p).listen = any,
+            Transport::Udp => config.streams.entry(*p).udp = any,
+        }
+    }
+    let shutdown = CancellationToken::new();
+    let (out, mut live) = mpsc::channel(1024);
+    let ingest = Ingest::start(config, Arc::clone(&clock), None, out, shutdown.clone()).await.unwrap();
+    let at = ingest.addresses();
+    let address = |p: Protocol| if transport == Transport::Tcp { at.of(p) } else { at.udp(p) };
+    let options = Options {
+        seed: 5,
+        cap: Some(Cap { vehicles: 45, at: ServiceTime(9 * 3600) }),
+        mishaps: Mishaps::NONE,
+        faults: Faults::new(vec![Rule::new(Kind::Damage { chance: 0.1, how: Damage::Bits })]).unwrap(),
+        endpoints: protocols.iter().fold(Endpoints::default(), |all, p| all.over(*p, transport, address(*p))),
+        split: Split::new(protocols.iter().map(|p| (*p, 1))),
+        ..Options::default()
+    };
+    let sim = Simulator::new(Arc::clone(&tt), options, eight).unwrap();
+    let spoken: BTreeSet<Protocol> = sim.devices().iter().map(|d| d.protocol).collect();
+    assert_eq!(spoken, protocols.iter().copied().collect());
+    ingest.desk().add(sim.devices().into_iter().map(Into::into).collect()).await.unwrap();
+    let handle = sim.start(&clock, &shutdown);
+    let plan = sim.fleet().plan(monday);
+    let mut heard: BTreeMap<Protocol, usize> = BTreeMap::new();
+    let all = async {
+        while heard.len() < spoken.len() || heard.values().any(|n| *n < 20) {
+            let fix = live.recv().await.unwrap();
+            let protocol = Protocol::ALL.iter().find(|p| p.source() == fix.source).unwrap();
+            let Some(truth) = plan.vehicle(&fix.vehicle).and_then(|v| v.state_at(fix.time)) else { continue };
+            // One fix in a thousand is far off, for no receiver is perfect.
+            assert!(haversine(truth.lat, truth.lon, fix.lat, fix.lon) < 420.0, "{protocol}: {fix:?}");
+            *heard.entry(*protocol).or_default() += 1;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, all).await.is_ok();
+    shutdown.cancel();
+    handle.stopped().await;
+    let (stats, counters) = (handle.stats(), ingest.counters());
+    ingest.stopped().await;
+    assert!(in_time, "heard {heard:?} of {spoken:?}; {stats:?}; {counters:?}");
+    assert_eq!(stats.unencodable, 0, "{stats:?}");
+    assert!(
+        stats.damaged > 0 && counters.refused.keys().any(|r| matches!(*r, "checksum" | "malformed")),
+        "{counters:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_protocol_of_streams_is_spoken_to_the_real_listeners() {
+    let streams: Vec<Protocol> = Protocol::ALL.iter().copied().filter(|p| p.stream().is_some()).collect();
+    every_one_is_heard(&streams, Transport::Tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn datagrams_are_spoken_as_well() {
+    every_one_is_heard(&[Protocol::Wialon, Protocol::Galileosky], Transport::Udp).await;
 }

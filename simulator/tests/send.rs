@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracker_ingest::codec::stream::Heard;
 use tracker_ingest::codec::{Message, Outcome, Protocol, Record, mqtt_json, osmand, teltonika};
 use transit_model::backoff::Policy;
-use transit_model::clock::{ScaledClock, SharedClock};
+use transit_model::clock::{ScaledClock, SharedClock, Stopwatch};
 use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
 
 /// What a server took: whose, and what.
@@ -247,6 +247,37 @@ async fn a_fleet_that_finds_nobody_listening_stops_when_it_is_told() {
     shutdown.cancel();
     handle.stopped().await;
     assert_eq!((handle.stats().acknowledged, handle.stats().connections), (0, 0));
+}
+
+/// The waits double and none is left out: so many attempts cannot have come sooner, however fast the machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_refuses_connections_is_asked_with_patience_and_every_refusal_is_counted() {
+    let (listener, at) = listen().await;
+    drop(listener);
+    let tt = Arc::new(city::load(monday()).unwrap().timetable);
+    let options = Options {
+        seed: 3,
+        cap: Some(Cap { vehicles: 1, at: ServiceTime(13 * 3600) }),
+        endpoints: Endpoints::default().with(Protocol::Teltonika, Some(at)),
+        retry: Policy { first: Duration::from_millis(20), most: Duration::from_millis(160) },
+        ..Options::default()
+    };
+    let sim = Simulator::new(tt, options, noon()).unwrap();
+    let trackers = sim.devices().len() as u64;
+    let clock: SharedClock = Arc::new(ScaledClock::starting(noon(), SPEED));
+    let (shutdown, watch) = (CancellationToken::new(), Stopwatch::start());
+    let handle = sim.start(&clock, &shutdown);
+    // Somebody has asked eight times by then.
+    while handle.stats().unreachable < 7 * trackers + 1 {
+        tokio::task::yield_now().await;
+    }
+    let took = watch.elapsed();
+    shutdown.cancel();
+    handle.stopped().await;
+    // Half of each ceiling: 20, 40, 80, and 160 four times.
+    assert!(took >= Duration::from_millis(10 + 20 + 40 + 4 * 80), "{took:?}");
+    let stats = handle.stats();
+    assert_eq!((stats.sent, stats.acknowledged, stats.connections), (0, 0, 0), "{stats:?}");
 }
 
 #[tokio::test]

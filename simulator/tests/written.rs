@@ -94,3 +94,52 @@ async fn what_was_written_can_be_measured_and_what_is_not_there_cannot() {
     assert_eq!(e.code(), 1);
     assert!(e.to_string().contains(&none), "{e}");
 }
+
+#[tokio::test]
+async fn a_scenario_is_written_down_with_its_truth_and_its_faults() {
+    let dir = tempfile::tempdir().unwrap();
+    let [fixes, matches, faults, truth] = ["f", "m", "x", "t"].map(|n| path(dir.path(), &format!("{n}.csv")));
+    let outs = ["--fixes", &fixes, "--matches", &matches, "--faults", &faults, "--truth", &truth];
+    simulate(&[&["--scenario", "spoofing"][..], &outs].concat()).await.unwrap();
+
+    let ((header, matches), (_, raw)) = (rows(&matches), rows(&fixes));
+    assert_eq!(header, corpus::MATCHES);
+    assert_eq!(matches.len(), raw.len());
+    let mut on_trip = 0;
+    for (m, f) in matches.iter().zip(&raw) {
+        assert_eq!((&m[0], &m[1]), (&f[0], &f[1]));
+        assert_eq!(m[2] == "in_progress", !m[3].is_empty(), "{m:?}");
+        assert_eq!(m[3].is_empty(), m[6].is_empty() || m[7].is_empty());
+        on_trip += usize::from(!m[3].is_empty());
+    }
+    assert!(on_trip * 2 > matches.len(), "{on_trip}");
+    // The truth is where the vehicle is, not where the spoofer says it is.
+    let of = |rows: &[Vec<String>], n: usize| rows.iter().map(|r| r[n].parse::<f64>().unwrap()).collect::<Vec<f64>>();
+    assert!(of(&raw, 3).iter().any(|lat| *lat < 46.0) && of(&matches, 9).iter().all(|lat| *lat > 48.0));
+
+    let (header, faults) = rows(&faults);
+    assert_eq!(header, corpus::FAULTS);
+    assert!(faults.len() > 20 && faults.iter().all(|f| f[3] == "spoofing" && f[4].starts_with("lat=4")));
+    let (from, to) = (raw[0][2].parse::<i64>().unwrap(), raw[raw.len() - 1][2].parse::<i64>().unwrap());
+    let (_, truth) = rows(&truth);
+    let inside = |t: &Vec<String>| {
+        let at: i64 = if t[5].is_empty() { &t[6] } else { &t[5] }.parse().unwrap();
+        (from - 60..to + 60).contains(&at)
+    };
+    assert!(truth.len() > 1000 && truth.iter().all(inside));
+
+    let gated = path(dir.path(), "g.csv");
+    simulate(&["--scenario", "spoofing", "--fixes", &gated, "--gated"]).await.unwrap();
+    let (_, gated) = rows(&gated);
+    assert!(gated.len() < raw.len() && of(&gated, 3).iter().all(|lat| *lat > 48.0), "the gate keeps the far place out");
+}
+
+#[tokio::test]
+async fn scenarios_are_listed_and_refused_by_name() {
+    simulate(&["--list"]).await.unwrap();
+    let out = std::env::temp_dir().join("never-written.csv").display().to_string();
+    let e = simulate(&["--scenario", "doomsday", "--fixes", &out]).await.unwrap_err();
+    assert_eq!((e.code(), e.to_string().contains("doomsday")), (2, true), "{e}");
+    assert!(Args::try_parse_from(["simulate", "--fixes", &out]).is_err(), "of which day?");
+    assert!(Args::try_parse_from(["simulate", "--scenario", "spoofing", "--seed", "4"]).is_err());
+}
