@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use simulator::city;
 use simulator::drive::{Cap, Mishaps};
+use simulator::fleet::{Fleet, FleetOptions};
 use simulator::send::{Endpoints, Options, Simulator, Transport};
 use simulator::tracker::fault::{Damage, Kind, Rule};
 use simulator::tracker::{Faults, Split};
@@ -109,13 +110,25 @@ async fn every_one_is_heard(protocols: &[Protocol], transport: Transport) {
     let ingest = Ingest::start(config, Arc::clone(&clock), None, out, shutdown.clone()).await.unwrap();
     let at = ingest.addresses();
     let address = |p: Protocol| if transport == Transport::Tcp { at.of(p) } else { at.udp(p) };
+    let cap = Some(Cap { vehicles: 45, at: ServiceTime(9 * 3600) });
+    let split = Split::new(protocols.iter().map(|p| (*p, 1)));
+    // Not every tracker is on the road this morning: a fleet is taken of which every protocol is.
+    let all_out = |seed: &u64| {
+        let options =
+            FleetOptions { seed: *seed, cap, mishaps: Mishaps::NONE, split: split.clone(), ..FleetOptions::default() };
+        let fleet = Fleet::new(Arc::clone(&tt), options);
+        let plan = fleet.plan(monday);
+        let out = plan.vehicles.iter().filter(|v| v.span().0 <= eight && v.span().1 > eight.plus_secs(3600));
+        let spoken: BTreeSet<Protocol> = out.map(|v| fleet.tracker(&v.vehicle, v.kind).protocol).collect();
+        spoken.len() == protocols.len()
+    };
     let options = Options {
-        seed: 5,
-        cap: Some(Cap { vehicles: 45, at: ServiceTime(9 * 3600) }),
+        seed: (0..500).find(all_out).unwrap(),
+        cap,
         mishaps: Mishaps::NONE,
         faults: Faults::new(vec![Rule::new(Kind::Damage { chance: 0.1, how: Damage::Bits })]).unwrap(),
         endpoints: protocols.iter().fold(Endpoints::default(), |all, p| all.over(*p, transport, address(*p))),
-        split: Split::new(protocols.iter().map(|p| (*p, 1))),
+        split: split.clone(),
         ..Options::default()
     };
     let sim = Simulator::new(Arc::clone(&tt), options, eight).unwrap();
