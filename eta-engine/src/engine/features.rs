@@ -6,7 +6,7 @@ use crate::learning::links::LinkParts;
 /// How many features there are.
 pub const COUNT: usize = 24;
 
-/// One prediction's features, in the order of [`Features::of`].
+/// One prediction's features, in the order of [`of`].
 pub type Features = [f32; COUNT];
 
 /// The vehicle's part: the same for all its calls.

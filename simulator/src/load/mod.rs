@@ -9,8 +9,8 @@
 //! |---|---|
 //! | [`plan`] | which vehicle has something to say when; arithmetic |
 //! | [`ways`] | where a vehicle is at a moment; arithmetic over the lines of a timetable |
-//! | [`link`] | a device's connection: log in, tell, hear |
-//! | [`slot`] | a place for one connection: its turns, and coming back |
+//! | `link` | a device's connection: log in, tell, hear |
+//! | `slot` | a place for one connection: its turns, and coming back |
 //! | [`backlog`] | trackers out of a dead zone, beside the load |
 //! | [`tally`] | what was counted and how long it took |
 //! | [`sink`] | a server that keeps nothing, to measure the generator itself |

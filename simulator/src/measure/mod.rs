@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`rides`] | stop events with their timetable: links, lateness, headways to be measured |
 //! | [`figures`] | the figures, and how each is defined |
-//! | [`report`] | the figures as text |
+//! | `report` | the figures as text |
 
 pub mod figures;
 mod report;

@@ -3,7 +3,7 @@
 //! Land and river first, streets on it, people and work along them, lines for those people, depots
 //! for the lines, stops and their names, timetables and vehicles. Each step is a file and a plain
 //! function of the steps before and of the seed, so the same order gives the same bytes. It judges
-//! no timetable and copies no real city; sizes and speeds are those of Ukrainian cities ([`fleet`]).
+//! no timetable and copies no real city; sizes and speeds are those of Ukrainian cities (`fleet`).
 
 mod calendar;
 pub mod command;

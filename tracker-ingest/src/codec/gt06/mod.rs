@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The login names the IMEI, and a time zone that we pass over: locations are in UTC, and a device whose
-//! clock runs in another zone is the gate's to correct. What each kind holds is in [`read`].
+//! clock runs in another zone is the gate's to correct. What each kind holds is in `read`.
 //!
 //! Not here: pictures, commands to the device, and packets that carry no checksum (Wi-Fi scans, kinds 0x17
 //! and 0x69 of some models).

@@ -11,7 +11,7 @@
 //!
 //! The key is the number without leading zeros (of firmware that writes an IMEI in binary, the IMEI). Times
 //! are of the zone UTC+8, as the standard has them. A peer that shows by what it sends that it knows no
-//! escapes is answered without them. What each message says is in [`read`].
+//! escapes is answered without them. What each message says is in `read`.
 //!
 //! Not here: pictures and sound, encryption, and messages in parts (each part is passed over, and answered).
 

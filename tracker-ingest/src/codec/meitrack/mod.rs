@@ -9,7 +9,7 @@
 //!
 //! The checksum is the sum of all bytes to the star. A binary message with a wrong one is refused. A line of text
 //! is answered nothing, and its fields show their form: with a wrong checksum it is kept as one that the device
-//! does not stand by, so that it is in the history and moves nothing. What each says is in [`read`].
+//! does not stand by, so that it is in the history and moves nothing. What each says is in `read`.
 //!
 //! Not here: pictures, and commands.
 

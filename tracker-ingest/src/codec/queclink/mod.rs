@@ -9,7 +9,7 @@
 //!
 //! Each model and firmware has reports of its own, of dozens of fields; the place is in all of them the same
 //! seven fields in a row, and is found by that. So a report that nobody has described is read too. A device
-//! that was not told to wait for answers (SACK) passes them over. What each says is in [`text`] and [`hex`].
+//! that was not told to wait for answers (SACK) passes them over. What each says is in `text` and `hex`.
 //!
 //! Not here: commands, and answers to HEX, which the documents of few models have.
 
