@@ -58,7 +58,7 @@ pub struct Args {
     /// The server to judge.
     #[arg(long, value_name = "URL", requires = "live")]
     server: Option<reqwest::Url>,
-    /// The simulator's seed.
+    /// The simulator's seed; that of `zupynka demo` is 6100.
     #[arg(long, value_name = "N", requires = "live", default_value_t = 1)]
     seed: u64,
     /// The simulator's vehicles, where it was told how many.
