@@ -3,10 +3,46 @@
 use transit_model::time::UnixMs;
 
 use super::stream::{Heard, StreamCodec, Terminal};
-use super::{DecodeError, DecodeErrorKind, DeviceKey, Message, Position, Record};
+use super::{DecodeError, DecodeErrorKind, DeviceKey, Message, Position, Record, Sniff};
 
 /// The server's clock in these tests.
 pub(crate) const NOW: UnixMs = UnixMs(1_750_000_000_000);
+
+/// The moment that the frames of several protocols' tests tell: 2024-06-14 04:44:49 UTC.
+pub(crate) const THEN: UnixMs = UnixMs(1_718_340_289_000);
+
+/// The first message of these bytes on a new connection, whole or without its end, with the server's clock at
+/// [`THEN`]; or what is wrong with it.
+pub(crate) fn first(codec: &StreamCodec, bytes: &[u8]) -> Result<Heard, DecodeError> {
+    let mut session = (codec.session)();
+    session.feed(bytes);
+    match session.next_message(THEN)? {
+        Some(heard) => Ok(heard),
+        None => session.finish(THEN).map(Option::unwrap),
+    }
+}
+
+/// The records of the first message of these bytes.
+pub(crate) fn first_records(codec: &StreamCodec, bytes: &[u8]) -> Vec<Record> {
+    match first(codec, bytes).unwrap().message {
+        Message::Records(records) => records,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The position of a record, which is here to a millionth of a degree.
+pub(crate) fn near(r: &Record, lat: f64, lon: f64) -> Position {
+    let p = r.position.unwrap();
+    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
+    p
+}
+
+/// Asserts what first bytes are taken for.
+pub(crate) fn sniffs(sniff: fn(&[u8]) -> Sniff, cases: &[(&[u8], Sniff)]) {
+    for (first, sniffed) in cases {
+        assert_eq!(sniff(first), *sniffed, "{first:?}");
+    }
+}
 
 /// Bytes from hexadecimal digits; spaces mean nothing.
 pub(crate) fn hex(text: &str) -> Vec<u8> {

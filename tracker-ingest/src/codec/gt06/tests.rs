@@ -1,28 +1,19 @@
+use super::super::testing::{THEN as NOW, first, first_records};
 use super::super::{AttrKey, AttrValue, Message, Position};
 use super::*;
 
 const IMEI: &str = "352093081452251";
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
 
 /// 2024-06-14 04:44:49, nine satellites, 48.85 N 37.6 E, 36 km/h towards 91 degrees, a fix.
 const PLACE: [u8; 18] =
     [24, 6, 14, 4, 44, 49, 0xC9, 0x05, 0x3D, 0xB4, 0x90, 0x04, 0x08, 0xB7, 0x00, 36, 0b0001_0100, 91];
 
 fn hear(bytes: &[u8]) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(bytes);
-    match session.next_message(NOW) {
-        Ok(Some(heard)) => Ok(heard),
-        Ok(None) => session.finish(NOW).map(Option::unwrap),
-        Err(e) => Err(e),
-    }
+    first(&STREAM, bytes)
 }
 
 fn record(kind: u8, content: &[u8]) -> Record {
-    match hear(&wrap(false, kind, content, 7)).unwrap().message {
-        Message::Records(mut records) => records.remove(0),
-        other => panic!("{other:?}"),
-    }
+    first_records(&STREAM, &wrap(false, kind, content, 7)).remove(0)
 }
 
 fn near(p: Position, lat: f64, lon: f64) {

@@ -1,28 +1,13 @@
+use super::super::testing::{THEN as NOW, first, first_records, near, sniffs};
 use super::super::{AttrKey, AttrValue};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
-
 fn hear(bytes: &[u8]) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(bytes);
-    match session.next_message(NOW)? {
-        Some(heard) => Ok(heard),
-        None => session.finish(NOW).map(Option::unwrap),
-    }
+    first(&STREAM, bytes)
 }
 
 fn record(bytes: &[u8]) -> Record {
-    match hear(bytes).unwrap().message {
-        Message::Records(mut records) => records.remove(0),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn near(r: &Record, lat: f64, lon: f64) -> Position {
-    let p = r.position.unwrap();
-    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
-    p
+    first_records(&STREAM, bytes).remove(0)
 }
 
 /// 2024-06-14 04:44:49, 48°51′ N 37°36′ E, 19 knots towards 91 degrees, a fix, ignition off, battery 5 of 6.
@@ -146,17 +131,18 @@ fn damage_is_refused_and_not_answered() {
 
 #[test]
 fn the_first_bytes_tell_it_from_others() {
-    for (first, sniffed) in [
-        (&b"*HQ,"[..], Sniff::Yes),
-        (b"*H", Sniff::NeedMore),
-        (BINARY, Sniff::Yes),
-        (&BINARY[..5], Sniff::NeedMore),
-        (b"$GPRMC,044449", Sniff::No),
-        (b"$$A28,864507,AAA", Sniff::No),
-        (b"##,imei:", Sniff::No),
-    ] {
-        assert_eq!(sniff(first), sniffed, "{first:?}");
-    }
+    sniffs(
+        sniff,
+        &[
+            (&b"*HQ,"[..], Sniff::Yes),
+            (b"*H", Sniff::NeedMore),
+            (BINARY, Sniff::Yes),
+            (&BINARY[..5], Sniff::NeedMore),
+            (b"$GPRMC,044449", Sniff::No),
+            (b"$$A28,864507,AAA", Sniff::No),
+            (b"##,imei:", Sniff::No),
+        ],
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
+use super::super::testing::{THEN as NOW, first, first_records, near};
 use super::super::{AttrKey, AttrValue, Position};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49, in the standard's zone 12:44:49
 const NUMBER: [u8; 6] = [0x01, 0x38, 0x00, 0x13, 0x80, 0x00];
 const IMEI: &str = "352093081452251";
 
@@ -21,25 +21,11 @@ fn say(id: u16, body: &[u8]) -> Vec<u8> {
 }
 
 fn hear(bytes: &[u8]) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(bytes);
-    match session.next_message(NOW)? {
-        Some(heard) => Ok(heard),
-        None => session.finish(NOW).map(Option::unwrap),
-    }
+    first(&STREAM, bytes)
 }
 
 fn records(bytes: &[u8]) -> Vec<Record> {
-    match hear(bytes).unwrap().message {
-        Message::Records(records) => records,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn near(r: &Record, lat: f64, lon: f64) -> Position {
-    let p = r.position.unwrap();
-    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
-    p
+    first_records(&STREAM, bytes)
 }
 
 #[test]

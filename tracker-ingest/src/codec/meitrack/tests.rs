@@ -1,7 +1,7 @@
+use super::super::testing::{THEN as NOW, first, first_records, near, sniffs};
 use super::super::{AttrKey, AttrValue, Position};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
 const IMEI: &str = "352093081452251";
 
 /// A message of a device with its length and checksum.
@@ -11,25 +11,11 @@ fn say(what: &[u8]) -> Vec<u8> {
 }
 
 fn hear(bytes: &[u8]) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(bytes);
-    match session.next_message(NOW)? {
-        Some(heard) => Ok(heard),
-        None => session.finish(NOW).map(Option::unwrap),
-    }
+    first(&STREAM, bytes)
 }
 
 fn records(bytes: &[u8]) -> Vec<Record> {
-    match hear(bytes).unwrap().message {
-        Message::Records(records) => records,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn near(r: &Record, lat: f64, lon: f64) -> Position {
-    let p = r.position.unwrap();
-    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
-    p
+    first_records(&STREAM, bytes)
 }
 
 const AAA: &[u8] = b"AAA,1,48.850000,37.600000,240614044449,A,9,22,36,91,0.8,120,12345,187884,255|1|2A13|634E,0102,0000|0000|0000|09DA|0B34,,";
@@ -164,15 +150,16 @@ fn damage_is_refused_and_not_answered() {
 
 #[test]
 fn the_first_bytes_tell_it_from_others() {
-    for (first, sniffed) in [
-        (&b"$$A28,"[..], Sniff::Yes),
-        (b"$$", Sniff::NeedMore),
-        (b"$$u2", Sniff::NeedMore),
-        (b"$GPRMC", Sniff::No),
-        (b"$\x12\x34", Sniff::No),
-    ] {
-        assert_eq!(sniff(first), sniffed, "{first:?}");
-    }
+    sniffs(
+        sniff,
+        &[
+            (&b"$$A28,"[..], Sniff::Yes),
+            (b"$$", Sniff::NeedMore),
+            (b"$$u2", Sniff::NeedMore),
+            (b"$GPRMC", Sniff::No),
+            (b"$\x12\x34", Sniff::No),
+        ],
+    );
 }
 
 #[test]

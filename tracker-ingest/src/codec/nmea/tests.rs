@@ -1,6 +1,6 @@
+use super::super::testing::{THEN as NOW, sniffs};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
 const IMEI: &str = "352093081452251";
 
 fn sentence(body: &str) -> String {
@@ -116,16 +116,17 @@ fn damage_is_refused() {
 
 #[test]
 fn the_first_bytes_tell_it_from_others() {
-    for (first, sniffed) in [
-        (&b"$GPRMC,"[..], Sniff::Yes),
-        (b"$GNG", Sniff::NeedMore),
-        (b"IMEI 352", Sniff::Yes),
-        (b"$$A28,", Sniff::No),
-        (b"352093081452251;", Sniff::No),
-        (b"imei:", Sniff::No),
-    ] {
-        assert_eq!(sniff(first), sniffed, "{first:?}");
-    }
+    sniffs(
+        sniff,
+        &[
+            (&b"$GPRMC,"[..], Sniff::Yes),
+            (b"$GNG", Sniff::NeedMore),
+            (b"IMEI 352", Sniff::Yes),
+            (b"$$A28,", Sniff::No),
+            (b"352093081452251;", Sniff::No),
+            (b"imei:", Sniff::No),
+        ],
+    );
 }
 
 #[test]

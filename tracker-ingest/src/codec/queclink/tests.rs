@@ -1,29 +1,15 @@
+use super::super::testing::{THEN as NOW, first, first_records, near, sniffs};
 use super::super::{AttrKey, AttrValue, Position};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
 const IMEI: &str = "352093081452251";
 
 fn hear(bytes: &[u8]) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(bytes);
-    match session.next_message(NOW)? {
-        Some(heard) => Ok(heard),
-        None => session.finish(NOW).map(Option::unwrap),
-    }
+    first(&STREAM, bytes)
 }
 
 fn records(bytes: &[u8]) -> Vec<Record> {
-    match hear(bytes).unwrap().message {
-        Message::Records(records) => records,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn near(r: &Record, lat: f64, lon: f64) -> Position {
-    let p = r.position.unwrap();
-    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
-    p
+    first_records(&STREAM, bytes)
 }
 
 #[test]
@@ -157,16 +143,17 @@ fn damage_is_refused_and_not_answered() {
 
 #[test]
 fn the_first_bytes_tell_it_from_others() {
-    for (first, sniffed) in [
-        (&b"+RESP:"[..], Sniff::Yes),
-        (b"+R", Sniff::NeedMore),
-        (b"+EVT\x2d", Sniff::Yes),
-        (b"+\0\0", Sniff::Yes),
-        (b"+OK", Sniff::No),
-        (b"*HQ,", Sniff::No),
-    ] {
-        assert_eq!(sniff(first), sniffed, "{first:?}");
-    }
+    sniffs(
+        sniff,
+        &[
+            (&b"+RESP:"[..], Sniff::Yes),
+            (b"+R", Sniff::NeedMore),
+            (b"+EVT\x2d", Sniff::Yes),
+            (b"+\0\0", Sniff::Yes),
+            (b"+OK", Sniff::No),
+            (b"*HQ,", Sniff::No),
+        ],
+    );
 }
 
 #[test]

@@ -1,28 +1,13 @@
+use super::super::testing::{THEN as NOW, first, first_records, near, sniffs};
 use super::super::{AttrKey, AttrValue};
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_718_340_289_000); // 2024-06-14 04:44:49
-
 fn hear(text: &str) -> Result<Heard, DecodeError> {
-    let mut session = (STREAM.session)();
-    session.feed(text.as_bytes());
-    match session.next_message(NOW)? {
-        Some(heard) => Ok(heard),
-        None => session.finish(NOW).map(Option::unwrap),
-    }
+    first(&STREAM, text.as_bytes())
 }
 
 fn record(text: &str) -> Record {
-    match hear(text).unwrap().message {
-        Message::Records(mut records) => records.remove(0),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn near(r: &Record, lat: f64, lon: f64) -> Position {
-    let p = r.position.unwrap();
-    assert!((p.lat - lat).abs() < 1e-6 && (p.lon - lon).abs() < 1e-6, "{p:?}");
-    p
+    first_records(&STREAM, text.as_bytes()).remove(0)
 }
 
 #[test]
@@ -126,15 +111,16 @@ fn words_may_hold_brackets_and_chatter_is_passed_over() {
 
 #[test]
 fn the_first_bytes_tell_it_from_others() {
-    for (first, sniffed) in [
-        (&b"(027044702512BP"[..], Sniff::Yes),
-        (b"(352093081452251,", Sniff::Yes),
-        (b"(3520", Sniff::NeedMore),
-        (b"(abc", Sniff::No),
-        (b"*HQ,", Sniff::No),
-    ] {
-        assert_eq!(sniff(first), sniffed, "{first:?}");
-    }
+    sniffs(
+        sniff,
+        &[
+            (&b"(027044702512BP"[..], Sniff::Yes),
+            (b"(352093081452251,", Sniff::Yes),
+            (b"(3520", Sniff::NeedMore),
+            (b"(abc", Sniff::No),
+            (b"*HQ,", Sniff::No),
+        ],
+    );
 }
 
 #[test]
