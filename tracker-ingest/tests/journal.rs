@@ -41,6 +41,7 @@ mod laws {
                 trip_id: Some("t1".into()),
                 route_id: None,
                 start_date: Some(ServiceDate::from_days(20_000)),
+                ..Reported::default()
             },
             source: Source::Teltonika,
             mark: None,

@@ -73,13 +73,38 @@ pub struct Reported {
     /// The service day of the trip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_date: Option<ServiceDate>,
+    /// What its destination sign shows: a code of the fleet's own, or the text itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Box<str>>,
+    /// Who drives it, as the operator names drivers; never published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Box<str>>,
+    /// The run (the driver's or the vehicle's piece of work for the day), as the operator names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<str>>,
 }
+
+/// A sign, an operator or a run is cut to so many characters: longer ones are noise.
+const WORD: usize = 64;
 
 impl Reported {
     /// Whether the vehicle said nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.trip_id.is_none() && self.route_id.is_none() && self.start_date.is_none()
+        self.trip_id.is_none()
+            && self.route_id.is_none()
+            && self.start_date.is_none()
+            && self.sign.is_none()
+            && self.operator.is_none()
+            && self.run.is_none()
+    }
+
+    /// A sign, an operator or a run as it is kept: trimmed, at most 64 characters; nothing where nothing is left.
+    #[must_use]
+    pub fn word(text: &str) -> Option<Box<str>> {
+        let kept: String = text.trim().chars().filter(|c| !c.is_control()).take(WORD).collect();
+        let kept = kept.trim_end();
+        (!kept.is_empty()).then(|| kept.into())
     }
 }
 
@@ -107,4 +132,17 @@ pub struct Fix {
     pub reported: Reported,
     /// The protocol it came by.
     pub source: Source,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_trimmed_and_bounded() {
+        assert_eq!(Reported::word("  4631\u{0} ").as_deref(), Some("4631"));
+        assert_eq!(Reported::word(" \t"), None);
+        assert_eq!(Reported::word(&"є".repeat(500)).map(|w| w.chars().count()), Some(WORD));
+        assert!(!Reported { sign: Some("12".into()), ..Reported::default() }.is_empty());
+    }
 }

@@ -319,7 +319,7 @@ fn drive(engine: &mut crate::engine::Engine, late: i64, minute: &mut dyn FnMut(&
     for i in -4..=steps + 4 {
         let time = at("14:00:00").plus_secs(i * 15);
         let share = (i.clamp(0, steps)) as f64 / steps as f64;
-        let reported = Reported { trip_id: Some("t2-1400".into()), route_id: None, start_date: None };
+        let reported = Reported { trip_id: Some("t2-1400".into()), ..Reported::default() };
         let (lat, lon) = (48.85, 37.6 + 0.06 * share);
         let vehicle = transit_model::ids::VehicleId::from("17");
         let fix = Fix {

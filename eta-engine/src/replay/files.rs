@@ -1,4 +1,5 @@
-//! Reading fixes from `.csv`, `.csv.gz` and `.csv.zst` (DESIGN §2, *fixes in*).
+//! Reading fixes from `.csv`, `.csv.gz` and `.csv.zst` (DESIGN §2, *fixes in*). Of the further columns
+//! three are known: `sign` (or `dsc`, the code of one), `operator_id` and `reported_run_id`.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -63,6 +64,9 @@ struct Columns {
     trip: Option<usize>,
     route: Option<usize>,
     date: Option<usize>,
+    sign: Option<usize>,
+    operator: Option<usize>,
+    run: Option<usize>,
 }
 
 /// Opens a file for reading, decompressing by its ending.
@@ -119,6 +123,9 @@ impl Columns {
             trip: at("trip_id"),
             route: at("route_id"),
             date: at("start_date"),
+            sign: at("sign").or_else(|| at("dsc")),
+            operator: at("operator_id"),
+            run: at("reported_run_id"),
         })
     }
 
@@ -152,6 +159,7 @@ impl Columns {
             let t = raw(at?);
             if t.is_empty() { None } else { Some(String::from_utf8_lossy(t).into_owned().into_boxed_str()) }
         };
+        let word = |at: Option<usize>| Reported::word(&String::from_utf8_lossy(raw(at?)));
         let vehicle = match names.get(raw(self.vehicle)) {
             Some(v) => v.clone(),
             None if raw(self.vehicle).is_empty() => return Err(bad("vehicle_id", self.vehicle, "a name")),
@@ -186,7 +194,14 @@ impl Columns {
             lon,
             speed: optional("speed", self.speed)?.map(|v| v as f32),
             bearing: optional("bearing", self.bearing)?.map(|v| v.rem_euclid(360.0) as f32),
-            reported: Reported { trip_id: text(self.trip), route_id: text(self.route), start_date },
+            reported: Reported {
+                trip_id: text(self.trip),
+                route_id: text(self.route),
+                start_date,
+                sign: word(self.sign),
+                operator: word(self.operator),
+                run: word(self.run),
+            },
             source: Source::Recording,
         })
     }
@@ -224,6 +239,16 @@ mod tests {
             assert_eq!(read[1].reported.trip_id.as_deref(), Some("T1"));
             assert_eq!(read[1].speed, None);
         }
+    }
+
+    #[test]
+    fn what_a_vehicle_says_of_its_work_is_read_where_the_file_has_it() {
+        let text = "vehicle_id,time,lat,lon,dsc,operator_id,reported_run_id\n7560,1000,40.6,-74.0, 4631 ,8812,B63-4\n";
+        let said = FixFile::read(written(".csv", text.as_bytes()).path()).unwrap().fixes.remove(0).reported;
+        assert_eq!(said.sign.as_deref(), Some("4631"));
+        assert_eq!((said.operator.as_deref(), said.run.as_deref()), (Some("8812"), Some("B63-4")));
+        let plain = FixFile::read(written(".csv", GOOD.as_bytes()).path()).unwrap().fixes.remove(0).reported;
+        assert_eq!((plain.sign, plain.operator, plain.run), (None, None, None));
     }
 
     #[test]

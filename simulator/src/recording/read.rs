@@ -164,6 +164,7 @@ impl FixRows {
                 trip_id: self.text(c.trip).map(Into::into),
                 route_id: self.text(c.route).map(Into::into),
                 start_date,
+                ..Reported::default()
             },
             source: Source::Recording,
         })

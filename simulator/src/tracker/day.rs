@@ -171,6 +171,7 @@ impl TrackerDay {
                 trip_id: Some(self.timetable.trips.at(trip).id.clone()),
                 route_id: Some(self.timetable.route_of(trip).id.clone()),
                 start_date: Some(self.walk.day().date),
+                ..Reported::default()
             },
             None => Reported::default(),
         }

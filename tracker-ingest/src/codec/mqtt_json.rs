@@ -2,7 +2,8 @@
 //!
 //! ```json
 //! {"time": 1795354825.5, "lat": 48.8532, "lon": 37.6051, "speed": 8.3, "bearing": 91,
-//!  "trip_id": "t17", "route_id": "3", "start_date": "20261122", "seq": 1041}
+//!  "trip_id": "t17", "route_id": "3", "start_date": "20261122", "sign": "4631", "operator": "8812",
+//!  "run": "B63-4", "seq": 1041}
 //! ```
 //!
 //! The topic says whose it is: `zupynka/v1/{feed}/track/{device}`. Not here: the MQTT packets
@@ -41,6 +42,12 @@ struct Payload {
     route_id: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     start_date: Option<ServiceDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sign: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operator: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seq: Option<u32>,
 }
@@ -112,7 +119,14 @@ pub fn decode(payload: &[u8]) -> Result<Message, DecodeError> {
         time: Some(UnixMs::from_secs_f64(p.time)),
         sequence: p.seq.unwrap_or_else(|| digest(payload)),
         position,
-        reported: Reported { trip_id: p.trip_id, route_id: p.route_id, start_date: p.start_date },
+        reported: Reported {
+            trip_id: p.trip_id,
+            route_id: p.route_id,
+            start_date: p.start_date,
+            sign: p.sign.as_deref().and_then(Reported::word),
+            operator: p.operator.as_deref().and_then(Reported::word),
+            run: p.run.as_deref().and_then(Reported::word),
+        },
         attributes: Vec::new(),
     }]))
 }
@@ -151,6 +165,9 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
         trip_id: record.reported.trip_id.clone(),
         route_id: record.reported.route_id.clone(),
         start_date: record.reported.start_date,
+        sign: record.reported.sign.clone(),
+        operator: record.reported.operator.clone(),
+        run: record.reported.run.clone(),
         seq: (record.sequence != 0).then_some(record.sequence),
     };
     serde_json::to_vec(&payload)

@@ -174,6 +174,7 @@ fn fix(r: &SqliteRow) -> Result<Fix, sqlx::Error> {
             trip_id: text("trip_id")?,
             route_id: text("route_id")?,
             start_date: r.try_get::<Option<i32>, _>("start_date")?.map(ServiceDate::from_days),
+            ..Reported::default()
         },
         source: source_named(&source).ok_or_else(|| unknown("source", &source))?,
     })
