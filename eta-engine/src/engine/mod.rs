@@ -7,8 +7,12 @@
 //! world(now)     all of it, as readers see it
 //! ```
 
+mod claims;
 pub mod concerns;
 pub mod features;
+mod model;
+mod motion;
+mod phase;
 pub mod predict;
 pub mod run;
 #[cfg(test)]
@@ -18,24 +22,20 @@ pub mod vehicle;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
-use transit_model::dispatch::{Phase, VehicleKind};
+use transit_model::dispatch::VehicleKind;
 use transit_model::fix::Fix;
 use transit_model::ids::{StopPos, VehicleId};
-use transit_model::plane::{Xy, angle_between};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
-use crate::learning::calibration::Calibration;
-use crate::learning::links::{DayKind, LinkModel, When};
-use crate::learning::residual::Residual;
-use crate::matching::cost::{CLAIMED_BY_NAME, SPAWN_WITHIN};
+use crate::learning::links::{DayKind, When};
 use crate::matching::day::Days;
 use crate::matching::network::Network;
-use crate::matching::snap::Motion;
-use crate::matching::track::{ALIGHTING, Around, NEAR_END, OFF_ROUTE_AFTER, Observation};
+use crate::matching::track::{Around, Observation};
 use crate::world::{TripDay, TripProgress, World};
 
+use claims::{Claim, Claims};
+pub use model::{Holding, Model};
 use run::{Passed, StopEvent};
 use vehicle::VehicleState;
 
@@ -46,45 +46,6 @@ pub enum Ignored {
     Late,
     /// Farther from the last one than anything drives; taken once the next ones agree with it.
     Leap,
-}
-
-/// What the engine has learned: survives restarts and feeds.
-#[derive(Clone, Debug, Default)]
-pub struct Model {
-    /// Link times and dwells.
-    pub links: LinkModel,
-    /// What of its errors the features explain.
-    pub residual: Residual,
-    /// The errors that are left.
-    pub calibration: Calibration,
-    /// How late trips leave their first stop when nothing holds them, seconds: a running median.
-    pub start_lateness: f32,
-    /// What vehicles do at timepoints they reach early.
-    pub holding: Holding,
-}
-
-/// Whether early vehicles wait for the timetable at timepoints, as this city's drivers do it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Holding {
-    /// The share of early vehicles that waited, of the last hundred or so.
-    share: f32,
-    /// When those that waited left, against the timetable, seconds: a running median.
-    lateness: f32,
-}
-
-impl Holding {
-    fn learn(&mut self, held: bool, lateness: f32) {
-        self.share += 0.02 * (if held { 1.0 } else { 0.0 } - self.share);
-        if held {
-            self.lateness += if lateness > self.lateness { 1.0 } else { -1.0 };
-        }
-    }
-
-    /// When an early vehicle leaves, against the timetable, seconds; nothing where most do not wait.
-    #[must_use]
-    pub fn leaves_at(&self) -> Option<f32> {
-        (self.share > 0.5).then_some(self.lateness)
-    }
 }
 
 /// How the engine predicts.
@@ -130,7 +91,7 @@ pub struct Engine {
     vehicles: Vec<VehicleState>,
     by_id: FxHashMap<VehicleId, usize>,
     machinery: rustc_hash::FxHashSet<VehicleId>,
-    claims: FxHashMap<TripDay, Claim>,
+    claims: Claims,
     progress: Arc<FxHashMap<TripDay, TripProgress>>,
     events: Vec<StopEvent>,
     counts: Counts,
@@ -138,28 +99,6 @@ pub struct Engine {
     today: Option<ServiceDate>,
 }
 
-/// Who runs a trip.
-#[derive(Clone, Copy, Debug)]
-struct Claim {
-    /// The vehicle, by its place in the engine.
-    by: usize,
-    /// When it was last seen on it.
-    seen: UnixMs,
-    /// What giving it up would cost that vehicle.
-    worth: f32,
-}
-
-impl Claim {
-    /// How long after it was last seen the trip is still that vehicle's, seconds.
-    fn lasts(&self) -> i64 {
-        if self.worth >= CLAIMED_BY_NAME { NAMED_SECONDS } else { CLAIM_SECONDS }
-    }
-}
-
-/// A trip is another vehicle's while that vehicle was seen on it within this many seconds.
-const CLAIM_SECONDS: i64 = 600;
-/// And for so long where that vehicle has named it: a trip is run once.
-const NAMED_SECONDS: i64 = 3 * 3600;
 /// After this silence a vehicle's hypotheses are worth nothing, seconds.
 const FORGET_AFTER: i64 = 20 * 60;
 /// A vehicle unseen this long leaves the world, seconds.
@@ -179,7 +118,7 @@ impl Engine {
             vehicles: Vec::new(),
             by_id: FxHashMap::default(),
             machinery: rustc_hash::FxHashSet::default(),
-            claims: FxHashMap::default(),
+            claims: Claims::default(),
             progress: Arc::default(),
             events: Vec::new(),
             counts: Counts::default(),
@@ -252,10 +191,7 @@ impl Engine {
         let kind = if self.machinery.contains(&fix.vehicle) { VehicleKind::Machinery } else { VehicleKind::Transit };
         let t = Arc::clone(&self.timetable);
         let claims = &self.claims;
-        let claimed = |on: TripDay| {
-            let held = claims.get(&on).filter(|c| c.by != i && fix.time.secs_since(c.seen) < c.lasts());
-            held.map_or(0.0, |c| c.worth)
-        };
+        let claimed = |on: TripDay| claims.price(on, i, fix.time);
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
         let around = Around { timetable: &t, network: &self.network, days: &days, claimed: &claimed };
         let Some(v) = self.vehicles.get_mut(i) else { return Err(Ignored::Late) };
@@ -290,7 +226,7 @@ impl Engine {
         }
         if let Some(on) = now_on {
             let worth = v.track.worth();
-            claim(&mut self.claims, on, Claim { by: i, seen: fix.time, worth });
+            self.claims.stake(on, Claim { by: i, seen: fix.time, worth });
         }
         let passed = v.pass_stops(fix.time, &t);
         self.digest(i, &passed);
@@ -359,9 +295,9 @@ impl Engine {
         }
         self.today = Some(date);
         self.model.links.turn_day(date.days());
-        let recent = |on: &TripDay| on.date.days() >= date.days() - 2;
-        Arc::make_mut(&mut self.progress).retain(|on, _| recent(on));
-        self.claims.retain(|on, _| recent(on));
+        let recent = date.plus_days(-2);
+        Arc::make_mut(&mut self.progress).retain(|on, _| on.date >= recent);
+        self.claims.forget_before(recent);
     }
 
     /// The trip a vehicle says it is on, where the timetable has it on a day that fits.
@@ -440,82 +376,6 @@ pub fn when(t: &Timetable, at: UnixMs) -> When {
     let date = t.zone.date(at);
     let second = t.zone.service_time(date, at).0.rem_euclid(86_400) as f32;
     When { kind: DayKind::of(date.weekday()), second, unix: at.secs_f64() }
-}
-
-/// The bearing of a move on the plane, degrees clockwise from north.
-fn bearing(from: Xy, to: Xy) -> f32 {
-    (to.x - from.x).atan2(to.y - from.y).to_degrees().rem_euclid(360.0)
-}
-
-/// A vehicle standing still turns on the spot as GPS drifts: only a course that agrees with where it
-/// went, or a fast one, is believed.
-fn believed_course(said: Option<f32>, speed: Option<f32>, went: Option<f32>) -> Option<f32> {
-    match (said, went) {
-        (Some(s), Some(w)) if angle_between(s, w) > 90.0 => Some(w),
-        (Some(s), _) if speed.is_none_or(|v| v > 1.5) => Some(s),
-        (_, w) => w,
-    }
-}
-
-/// Of two vehicles on one trip the one has it that it would cost more to give it up.
-fn claim(claims: &mut FxHashMap<TripDay, Claim>, on: TripDay, new: Claim) {
-    match claims.get_mut(&on) {
-        Some(c) if c.by != new.by && c.worth > new.worth && new.seen.secs_since(c.seen) < c.lasts() => {}
-        Some(c) => *c = new,
-        None => {
-            claims.insert(on, new);
-        }
-    }
-}
-
-/// The motion from the last fix to this one.
-fn motion_between(last: Option<(UnixMs, Xy)>, anchor: Option<Xy>, fix: &Fix, at: Xy) -> Motion {
-    let dt = last.map_or(0.0, |(t, _)| (fix.time.secs_f64() - t.secs_f64()) as f32);
-    let went = anchor.filter(|a| a.distance(at) >= 25.0).map(|a| bearing(a, at));
-    let speed = fix.speed.or_else(|| last.filter(|_| dt > 0.0).map(|(_, p)| p.distance(at) / dt));
-    Motion { dt, speed, bearing: believed_course(fix.bearing, speed, went) }
-}
-
-/// So long before the last stop, or on a trip that is over, a vehicle that stands has its layover, seconds.
-const LAYOVER_AFTER: i64 = 120;
-/// Standing so long away from every line is more than traffic, seconds.
-const TRAFFIC: i64 = 300;
-/// A vehicle that stands on a line, with no trip, is there for good after so long, seconds.
-const BASE_AFTER: i64 = 1200;
-
-/// The phase a track is in.
-fn phase_of(v: &VehicleState, now: UnixMs, t: &Timetable, network: &Network) -> Phase {
-    let stood = v.standing_since.map_or(0, |since| now.secs_since(since));
-    let standing = v.standing_since.is_some();
-    let Some(h) = v.track.chosen() else { return phase_without_trip(v, stood, t, network) };
-    let astray = h.misses >= OFF_ROUTE_AFTER;
-    match h.ended {
-        Some(_) if astray && !standing => Phase::Deadhead,
-        Some(ended) if now.secs_since(ended) < ALIGHTING => Phase::InProgress,
-        Some(_) => Phase::Layover,
-        None if !h.started && (astray || h.off > 300.0) => Phase::Deadhead,
-        None if !h.started => Phase::Layover,
-        None if astray => Phase::OffRoute,
-        None if stood >= LAYOVER_AFTER && h.left(t) <= NEAR_END => Phase::Layover,
-        None => Phase::InProgress,
-    }
-}
-
-/// What a vehicle on no trip does.
-fn phase_without_trip(v: &VehicleState, stood: i64, t: &Timetable, network: &Network) -> Phase {
-    let Some(at) = v.at.filter(|_| v.kind == VehicleKind::Transit) else { return Phase::Unknown };
-    let standing = v.standing_since.is_some();
-    if standing && v.phase == Phase::AtBase {
-        return Phase::AtBase;
-    }
-    let on_a_line = network.passes(at, SPAWN_WITHIN);
-    match (on_a_line, standing) {
-        (false, true) if v.phase == Phase::Deadhead && stood < TRAFFIC => Phase::Deadhead,
-        (false, true) => Phase::AtBase,
-        (false, false) => Phase::Deadhead,
-        (true, true) if stood >= BASE_AFTER && !t.stops.iter().any(|(_, s)| s.xy.distance(at) < 40.0) => Phase::AtBase,
-        (true, _) => Phase::Unknown,
-    }
 }
 
 /// The first call a run has not departed from, for places.

@@ -6,6 +6,7 @@
 //! ```
 
 use proptest::prelude::*;
+use transit_model::dispatch::Phase;
 use transit_model::fix::{Reported, Source};
 use transit_model::gtfs::{GtfsFiles, load_files};
 use transit_model::ids::FeedId;

@@ -10,9 +10,11 @@ use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
 use super::features::Features;
+use super::motion::motion_between;
+use super::phase::phase_of;
 use super::predict::{Estimate, Made};
 use super::run::{Passed, Run};
-use super::{Ignored, motion_between, next_pos, phase_of};
+use super::{Ignored, next_pos};
 use crate::board::hold::{self, Published};
 use crate::learning::calibration::{Doing, lead_bin};
 use crate::matching::network::Network;
