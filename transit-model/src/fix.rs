@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::VehicleId;
-use crate::time::{ServiceDate, UnixMs};
+use crate::time::{ServiceDate, ServiceTime, UnixMs};
 
 /// The sources there are, each once: its variant, its name and what it is.
 macro_rules! sources {
@@ -51,6 +51,7 @@ sources! {
     Bce "bce" "BCE over TCP.",
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
     Tk103 "tk103" "TK103, messages in brackets.",
+    GtfsRt "gtfs-rt" "The vehicle positions of GTFS-Realtime, over MQTT or fetched.",
 }
 
 impl Source {
@@ -82,6 +83,12 @@ pub struct Reported {
     /// The run (the driver's or the vehicle's piece of work for the day), as the operator names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<str>>,
+    /// GTFS `direction_id`, 0 or 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<u8>,
+    /// When the trip starts, by the timetable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<ServiceTime>,
 }
 
 /// A sign, an operator or a run is cut to so many characters: longer ones are noise.
@@ -97,6 +104,8 @@ impl Reported {
             && self.sign.is_none()
             && self.operator.is_none()
             && self.run.is_none()
+            && self.direction.is_none()
+            && self.start_time.is_none()
     }
 
     /// A sign, an operator or a run as it is kept: trimmed, at most 64 characters; nothing where nothing is left.

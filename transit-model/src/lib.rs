@@ -14,6 +14,7 @@
 //! | [`plane`] | a city flattened to metres; polylines and projection onto them |
 //! | [`timetable`] | GTFS as compact indexed arrays |
 //! | [`gtfs`] | reading a feed, reporting what is wrong in it, writing one |
+//! | [`gtfs_rt`] | the messages of GTFS-Realtime |
 //! | [`fix`] | one AVL fix |
 //! | [`lang`] | Ukrainian first, English second |
 //! | [`board`] | the live board message |
@@ -32,6 +33,7 @@ pub mod endpoint;
 pub mod fix;
 pub mod follow;
 pub mod gtfs;
+pub mod gtfs_rt;
 pub mod ids;
 pub mod lang;
 pub mod plane;

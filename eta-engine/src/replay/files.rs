@@ -201,6 +201,7 @@ impl Columns {
                 sign: word(self.sign),
                 operator: word(self.operator),
                 run: word(self.run),
+                ..Reported::default()
             },
             source: Source::Recording,
         })

@@ -25,6 +25,8 @@ pub enum DecodeErrorKind {
     BadField,
     /// The text is not JSON, or not of the right shape.
     BadJson,
+    /// The bytes are not protobuf, or not of the right shape.
+    BadProtobuf,
 }
 
 impl DecodeErrorKind {
@@ -42,6 +44,7 @@ impl DecodeErrorKind {
             Self::MissingField => "missing_field",
             Self::BadField => "bad_field",
             Self::BadJson => "bad_json",
+            Self::BadProtobuf => "bad_protobuf",
         }
     }
 

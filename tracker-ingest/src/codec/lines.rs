@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use transit_model::time::UnixMs;
 
 use super::stream::{Heard, Session, StreamCodec};
-use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, mqtt_json, osmand};
+use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, gtfs_rt, mqtt_json, osmand};
 
 /// The longest line taken, bytes: a frame of 64 KiB in hex and room around it.
 const MAX_LINE: usize = 1 << 20;
@@ -149,6 +149,7 @@ fn answer(
     let read = match (protocol.stream(), protocol) {
         (Some(codec), _) => read_stream(connection, codec, &bytes_of(&line, n)?, now),
         (None, Protocol::Osmand) => read_osmand(&line),
+        (None, Protocol::GtfsRt) => read_one(gtfs_rt::decode(&bytes_of(&line, n)?), gtfs_rt::acknowledge),
         (None, _) => {
             if let Some(last) = line.topic.as_deref().and_then(|t| t.rsplit('/').next()) {
                 connection.device = Some(DeviceKey::from(last));
@@ -264,12 +265,17 @@ fn fix(whose: Option<&DeviceKey>, record: &Record) -> Value {
 
 fn reported(record: &Record) -> impl Iterator<Item = (String, Value)> {
     let r = &record.reported;
-    let date = r.start_date.map(|d| d.to_string());
-    [("trip_id", r.trip_id.as_deref()), ("route_id", r.route_id.as_deref()), ("start_date", date.as_deref())]
-        .into_iter()
-        .filter_map(|(name, v)| v.map(|v| (name.to_owned(), Value::from(v))))
-        .collect::<Vec<_>>()
-        .into_iter()
+    let all = [
+        ("trip_id", r.trip_id.as_deref().map(Value::from)),
+        ("route_id", r.route_id.as_deref().map(Value::from)),
+        ("start_date", r.start_date.map(|d| Value::from(d.to_string()))),
+        ("direction_id", r.direction.map(Value::from)),
+        ("start_time", r.start_time.map(|t| Value::from(t.to_string()))),
+        ("sign", r.sign.as_deref().map(Value::from)),
+        ("operator", r.operator.as_deref().map(Value::from)),
+        ("run", r.run.as_deref().map(Value::from)),
+    ];
+    all.into_iter().filter_map(|(name, v)| v.map(|v| (name.to_owned(), v)))
 }
 
 fn attribute(v: &AttrValue) -> Value {

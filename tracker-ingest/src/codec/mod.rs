@@ -22,6 +22,7 @@ mod fields;
 pub mod galileosky;
 pub mod gps103;
 pub mod gt06;
+pub mod gtfs_rt;
 pub mod h02;
 pub mod jt808;
 mod lines;
@@ -115,6 +116,7 @@ protocols! {
     Bce, Some(&bce::STREAM), "BCE.";
     Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
+    GtfsRt, None, "The vehicle positions of GTFS-Realtime, over MQTT or fetched.";
 }
 
 impl Protocol {

@@ -30,6 +30,26 @@ impl DeviceKey {
         (1..=Self::MAX).contains(&s.len())
             && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
     }
+
+    /// The key of a vehicle that another system names as it likes; `None` for an empty name. A name that can be
+    /// a key is its own, with `/` written `:`; of any other what can stay does, the rest is `_`, and a digest of the
+    /// name follows, so that two names make two keys: `Ж-7` is `_-7-` and eight hexadecimal digits.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        /// What a digest and the hyphen before it take.
+        const TAIL: usize = 9;
+        let name = name.trim();
+        if name.is_empty() {
+            return None;
+        }
+        let plain = name.replace('/', ":");
+        if Self::is_valid(&plain) {
+            return Some(Self::from(plain));
+        }
+        let kept = plain.chars().map(|c| if Self::is_valid(c.encode_utf8(&mut [0; 4])) { c } else { '_' });
+        let head: String = kept.take(Self::MAX - TAIL).collect();
+        Some(Self::from(format!("{head}-{:08x}", digest(name.as_bytes()))))
+    }
 }
 
 impl<S: AsRef<str>> From<S> for DeviceKey {
@@ -163,6 +183,20 @@ mod tests {
             assert_eq!(DeviceKey::from(key).to_string(), shown);
             assert_eq!(format!("{:?}", DeviceKey::from(key)), shown);
         }
+    }
+
+    #[test]
+    fn any_name_makes_a_key_of_its_own() {
+        let key = |name: &str| DeviceKey::of_name(name).map(|k| k.expose().to_owned());
+        assert_eq!(key(" 22/817 "), Some("22:817".into()));
+        assert_eq!((key(""), key("  ")), (None, None));
+        for name in ["Ж-7", "Ш-7", "a b", "a+b", &"9".repeat(65), &"9".repeat(66)] {
+            let made = key(name).unwrap();
+            assert!(DeviceKey::is_valid(&made), "{made}");
+        }
+        assert_ne!(key("Ж-7"), key("Ш-7"));
+        assert_ne!(key("a b"), key("a+b"));
+        assert_ne!(key(&"9".repeat(65)), key(&"9".repeat(66)));
     }
 
     #[test]

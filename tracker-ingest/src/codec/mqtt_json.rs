@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 use transit_model::fix::Reported;
 use transit_model::ids::FeedId;
-use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
 
 use super::error::{DecodeErrorKind as Kind, EncodeError};
 use super::model::digest;
@@ -48,6 +48,11 @@ struct Payload {
     operator: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    direction_id: Option<u8>,
+    /// `HH:MM:SS` of the service day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_time: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seq: Option<u32>,
 }
@@ -98,6 +103,14 @@ pub fn decode(payload: &[u8]) -> Result<Message, DecodeError> {
     if let Some(v) = p.bearing.filter(|v| !(0.0..=360.0).contains(v)) {
         return bad("bearing", v.to_string(), "degrees from 0 to 360 are expected");
     }
+    if let Some(v) = p.direction_id.filter(|v| *v > 1) {
+        return bad("direction_id", v.to_string(), "0 or 1 is expected");
+    }
+    let start_time = match p.start_time.as_deref().map(str::parse::<ServiceTime>) {
+        Some(Err(e)) => return bad("start_time", e.0, "HH:MM:SS is expected"),
+        Some(Ok(t)) => Some(t),
+        None => None,
+    };
     let position = match (p.lat, p.lon) {
         (Some(lat), Some(lon)) => Some(Position {
             lat,
@@ -126,6 +139,8 @@ pub fn decode(payload: &[u8]) -> Result<Message, DecodeError> {
             sign: p.sign.as_deref().and_then(Reported::word),
             operator: p.operator.as_deref().and_then(Reported::word),
             run: p.run.as_deref().and_then(Reported::word),
+            direction: p.direction_id,
+            start_time,
         },
         attributes: Vec::new(),
     }]))
@@ -168,6 +183,8 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
         sign: record.reported.sign.clone(),
         operator: record.reported.operator.clone(),
         run: record.reported.run.clone(),
+        direction_id: record.reported.direction,
+        start_time: record.reported.start_time.map(|t| t.to_string().into()),
         seq: (record.sequence != 0).then_some(record.sequence),
     };
     serde_json::to_vec(&payload)
