@@ -10,7 +10,9 @@ mod engineer {
     use std::time::Duration;
 
     use serde_json::{Value, json};
-    use tracker_ingest::codec::teltonika;
+    use tracker_ingest::codec::teltonika::{self, Codec};
+    use tracker_ingest::codec::{AttrKey, AttrValue, Position, Record};
+    use transit_model::clock::{Clock as _, SystemClock};
     use transit_model::gtfs::GtfsFiles;
 
     const IMEI: &str = "352093081452251";
@@ -276,5 +278,42 @@ mod engineer {
         let server = city.serve();
         assert_eq!(server.login(IMEI).0, 1);
         server.stop();
+    }
+
+    #[test]
+    fn a_power_cut_that_was_acknowledged_is_shown_after_kill_9() {
+        let city = City::new();
+        city.done(&["add", IMEI, "bus-1"]);
+        let mut server = city.serve();
+        let (_, mut s) = server.login(IMEI);
+        let made = |secs: i64, millivolts: u64| {
+            let inputs = [(66, millivolts), (16, 77_000)];
+            let attributes = inputs.map(|(id, v)| (AttrKey::Io(id), AttrValue::Int(v))).to_vec();
+            let now = SystemClock.now();
+            Record {
+                attributes,
+                ..Record::at(now.plus_secs(secs), Position { lat: 48.85, lon: 37.6, ..Position::default() })
+            }
+        };
+        s.write_all(&teltonika::encode(Codec::Eight, &[made(-60, 27_000), made(-30, 0)]).unwrap()).unwrap();
+        let mut count = [0; 4];
+        s.read_exact(&mut count).unwrap();
+        assert_eq!(u32::from_be_bytes(count), 2);
+        server.process.kill().unwrap();
+        server.process.wait().unwrap();
+
+        let seen = city.json(&["events", "--json", "--vehicle", "bus-1", "--since", "1h"]);
+        let all = seen["events"].as_array().unwrap();
+        let kinds: Vec<_> =
+            all.iter().map(|e| (e["event"].as_str().unwrap(), e["changed"].as_bool().unwrap())).collect();
+        assert_eq!(kinds, [("power_back", false), ("power_cut", true)]);
+        assert_eq!((&all[1]["odometer_m"], &all[1]["device"]), (&json!(77_000), &json!("…2251")));
+        let table = city.done(&["events"]);
+        assert!(table.contains("the tracker's power is cut") && table.contains("77.0 km"), "{table}");
+        assert_eq!(table.lines().count(), 2, "what was so at first is no event to a person: {table}");
+        let nobody = city.devices(&["events", "--vehicle", "bus-9"]);
+        assert_eq!(nobody.code, 1);
+        assert!(nobody.err.contains("no device is on bus-9"), "{}", nobody.err);
+        assert_eq!(city.devices(&["events", "--since", "yesterday"]).code, 2);
     }
 }

@@ -21,6 +21,7 @@ use transit_model::dispatch::VehicleKind;
 use transit_model::ids::VehicleId;
 use transit_model::time::{UnixMs, Zone};
 
+use super::device_events::{self, EventArgs};
 use crate::cli::Failure;
 use crate::config::Config;
 
@@ -84,6 +85,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Show what devices have said of themselves, the latest last: power cut, opened, antenna cut, ignition, calls
+    /// for help; with the place and the odometer of then.
+    Events(EventArgs),
     /// Let a device out of quarantine: `add`, but only of a KEY that was seen.
     Approve(Put),
     /// Let a device go from quarantine without letting it in. It comes back if it tries again.
@@ -154,7 +158,7 @@ fn key(text: &str) -> Result<DeviceKey, DeviceError> {
     if DeviceKey::is_valid(text) { Ok(DeviceKey::from(text)) } else { Err(DeviceError::BadKey) }
 }
 
-fn vehicle(text: &str) -> Result<VehicleId, DeviceError> {
+pub(super) fn vehicle(text: &str) -> Result<VehicleId, DeviceError> {
     if text.trim().is_empty() { Err(DeviceError::NoVehicle) } else { Ok(VehicleId::from(text.trim())) }
 }
 
@@ -215,6 +219,7 @@ impl List {
             Action::Import { file } => self.import(file, now).await,
             Action::List { json, keys } => self.show(*json, *keys, now).await,
             Action::Quarantine { json } => self.show_quarantine(*json, now).await,
+            Action::Events(args) => device_events::show(&self.journal, args, now).await,
             Action::Forget { key } => match self.journal.forget_quarantined(key).await? {
                 true => say(&format!("{key} was let go from quarantine")),
                 false => Err(anyhow!("{key} is not in quarantine; `zupynka devices quarantine` shows what is")),
@@ -375,7 +380,7 @@ fn hand_out(token: &str, file: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// What was asked for, on standard output. Whoever has read enough of it (`| head`) may leave.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
@@ -388,7 +393,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 /// How long ago, for a person.
-fn ago(then: UnixMs, now: UnixMs) -> String {
+pub(super) fn ago(then: UnixMs, now: UnixMs) -> String {
     let secs = now.secs_since(then).max(0);
     match secs {
         0..120 => format!("{secs} s ago"),
@@ -399,7 +404,7 @@ fn ago(then: UnixMs, now: UnixMs) -> String {
 }
 
 /// Columns side by side, two spaces apart.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let widths: [usize; N] =
         std::array::from_fn(|i| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0));
     let line = |row: &[String; N]| {

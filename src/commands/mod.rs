@@ -6,6 +6,7 @@ pub mod check;
 pub mod config;
 pub mod decode;
 pub mod demo;
+mod device_events;
 pub mod devices;
 pub mod evaluate;
 pub mod replay;

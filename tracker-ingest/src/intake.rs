@@ -16,7 +16,7 @@ use transit_model::fix::Fix;
 use transit_model::ids::{FeedId, VehicleId};
 use transit_model::time::UnixMs;
 
-use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record};
+use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record, Said};
 use crate::config::Limits;
 use crate::flow::Flow;
 use crate::gate::{Episode, Gate, Raw, Verdict, Warfare};
@@ -289,6 +289,7 @@ impl Intake {
             let raw =
                 Raw { device: &device.key, vehicle: Some(&device.vehicle), source: source.source(), record: &record };
             let judged = gate.judge(&raw, received);
+            let said = Said::of(source.source(), &record);
             rows.push(Row {
                 device: Arc::clone(device),
                 device_time: record.time.unwrap_or(received),
@@ -299,6 +300,7 @@ impl Intake {
                 reported: record.reported,
                 source: source.source(),
                 mark: judged.mark,
+                said,
             });
             match judged.verdict {
                 Verdict::Live(fix) => live.push(fix),

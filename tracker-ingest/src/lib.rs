@@ -11,6 +11,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`codec`] | what trackers say on the wire, without any I/O; one protocol = one file |
+//! | `condition` | what has changed of a device: its power, its ignition, its alarms |
 //! | [`gate`] | may this record move a vehicle? a pure structure |
 //! | [`rejection`] | every reason it may not |
 //! | [`registry`] | which devices may send, and for which vehicle |
@@ -18,7 +19,9 @@
 //! | [`config`] | the `[ingest]` section |
 //! | [`Ingest`] | all of it, listening |
 
+mod alarms;
 pub mod codec;
+mod condition;
 pub mod config;
 mod flow;
 pub mod gate;

@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     engine_busy: Counter,
     quarantined: Gauge,
     warfare: Family<ByKind, Gauge>,
+    device_events: Family<ByKind, Counter>,
 }
 
 /// The counters as they stand.
@@ -84,6 +85,7 @@ impl Default for Metrics {
             engine_busy: Counter::default(),
             quarantined: Gauge::default(),
             warfare: Family::default(),
+            device_events: Family::default(),
         }
     }
 }
@@ -125,7 +127,10 @@ impl Metrics {
 
     pub(crate) fn batch(&self, report: &BatchReport) {
         match report {
-            BatchReport::Committed { rows, new, took } => {
+            BatchReport::Committed { rows, new, took, news } => {
+                for n in news.iter().filter(|n| n.changed) {
+                    self.device_events.get_or_create(&ByKind { kind: n.event.name() }).inc();
+                }
                 self.stored.inc_by(*new);
                 self.batch_seconds.observe(took.as_secs_f64());
                 self.batch_rows.observe(f64::from(u32::try_from(*rows).unwrap_or(u32::MAX)));
@@ -170,6 +175,7 @@ impl Metrics {
         r.register("records_not_stored", "Records a failing disk did not take", self.not_stored.clone());
         r.register("engine_busy", "Live fixes the engine had no room for", self.engine_busy.clone());
         r.register("gnss_episodes", "Episodes of jamming and spoofing that last", self.warfare.clone());
+        r.register("device_events", "What devices said has happened to them, once each", self.device_events.clone());
         r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
     }
 }

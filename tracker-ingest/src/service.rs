@@ -18,12 +18,13 @@ use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
+use crate::alarms::SHOWN;
 use crate::codec::{DeviceKey, Protocol, StreamCodec};
 use crate::config::IngestConfig;
 use crate::flow::Flow;
 use crate::gate::{Bounds, Gate};
 use crate::intake::Intake;
-use crate::journal::{AddError, Journal, JournalError, JournalOptions, Quarantined};
+use crate::journal::{AddError, Happened, Journal, JournalError, JournalOptions, Quarantined};
 use crate::listen::{self, Port};
 use crate::metrics::{ANY, Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
@@ -254,6 +255,8 @@ pub(crate) async fn open(
     };
     let (journal, writer) = Journal::open(&JournalOptions::at(config.journal_path()), report).await?;
     let watch = Arc::new(Watch::new(journal.quarantine().await?));
+    let lately = clock.now().plus_secs(-SHOWN / 1000);
+    watch.happened(&journal.happened(lately, None).await?.iter().map(Happened::news).collect::<Vec<_>>(), clock.now());
     metrics.quarantined(watch.quarantine().len());
     // Set once, here.
     drop(late.set(Arc::clone(&watch)));

@@ -12,9 +12,10 @@ use transit_model::dispatch::Concern;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use crate::codec::{DeviceKey, Protocol};
+use crate::alarms::Alarms;
+use crate::codec::{DeviceEvent, DeviceKey, Protocol};
 use crate::gate::{self, Warfare};
-use crate::journal::{BatchReport, Quarantined};
+use crate::journal::{BatchReport, News, Quarantined};
 use crate::rejection::Rejection;
 
 /// An episode has ended when it was quiet for so long, ms.
@@ -54,6 +55,15 @@ pub enum IngestEvent {
     },
     /// The engine has no room for live fixes.
     EngineBusy {
+        /// When.
+        at: UnixMs,
+    },
+    /// A device says that something has happened to it or its vehicle, and somebody has to act.
+    Device {
+        /// Whose.
+        vehicle: VehicleId,
+        /// What.
+        event: DeviceEvent,
         /// When.
         at: UnixMs,
     },
@@ -118,6 +128,7 @@ struct State {
     journal_failing: Option<(UnixMs, Arc<str>)>,
     engine_busy: Option<UnixMs>,
     sky: Vec<gate::Episode>,
+    alarms: Alarms,
 }
 
 /// The watch of one ingest.
@@ -250,7 +261,19 @@ impl Watch {
         quarantine.len()
     }
 
+    /// Takes in what has happened to devices.
+    pub(crate) fn happened(&self, news: &[News], at: UnixMs) {
+        for n in news {
+            if self.state().alarms.take(n, at) {
+                tracing::warn!(vehicle = %n.vehicle, event = %n.event, "a device raised an alarm");
+                self.emit(IngestEvent::Device { vehicle: n.vehicle.clone(), event: n.event, at: n.time });
+            }
+        }
+    }
+
     pub(crate) fn journal(&self, report: &BatchReport, at: UnixMs) {
+        let (BatchReport::Committed { news, .. } | BatchReport::Failed { news, .. }) = report;
+        self.happened(news, at);
         let mut state = self.state();
         match (report, state.journal_failing.is_some()) {
             (BatchReport::Committed { .. }, true) => {
@@ -323,6 +346,7 @@ impl Watch {
             });
         }
         all.extend(state.sky.iter().map(of_warfare));
+        all.extend(state.alarms.concerns(now));
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };

@@ -7,7 +7,7 @@ mod laws {
     use std::time::Duration;
 
     use sqlx::{Connection, SqliteConnection};
-    use tracker_ingest::codec::Position;
+    use tracker_ingest::codec::{DeviceEvent, Events, Position, Said};
     use tracker_ingest::journal::{BatchReport, Journal, JournalError, JournalOptions, Row, recover};
     use tracker_ingest::registry::{Device, NewDevice};
     use tracker_ingest::rejection::Rejection;
@@ -45,6 +45,7 @@ mod laws {
             },
             source: Source::Teltonika,
             mark: None,
+            said: Said::default(),
         }
     }
 
@@ -201,5 +202,90 @@ mod laws {
         let e = Journal::open(&JournalOptions::at(folder.path().join("no/ingest.db")), |_| ()).await.unwrap_err();
         assert!(e.to_string().contains("no/ingest.db"), "{e}");
         assert!(recover(&folder.path().join("none.db"), UnixMs(0)).await.unwrap().is_empty());
+    }
+
+    fn said(device: &Arc<Device>, n: i64, said: Said) -> Row {
+        Row { said, ..row(device, n) }
+    }
+
+    fn cut() -> Said {
+        Said { powered: Some(false), raised: Events::from_iter([DeviceEvent::PowerCut]), ..Said::default() }
+    }
+
+    fn fed() -> Said {
+        Said { powered: Some(true), odometer_m: Some(77_000), ..Said::default() }
+    }
+
+    /// What was told as new, in the order it was told.
+    fn told(reports: &Reports) -> Vec<DeviceEvent> {
+        let reports = reports.lock().unwrap();
+        let news = reports.iter().flat_map(|r| match r {
+            BatchReport::Committed { news, .. } | BatchReport::Failed { news, .. } => news.clone(),
+        });
+        news.filter(|n| n.changed).map(|n| n.event).collect()
+    }
+
+    #[tokio::test]
+    async fn an_event_is_kept_once_with_its_place_and_odometer_and_is_there_after_an_abrupt_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ingest.db");
+        let rows = |d: &Arc<Device>| vec![said(d, 1, fed()), said(d, 2, cut()), said(d, 3, cut()), said(d, 4, fed())];
+        {
+            let (journal, _, reports) = open(&path).await;
+            let d = device(&journal).await;
+            journal.store(rows(&d)).await.unwrap();
+            assert_eq!(told(&reports), [DeviceEvent::PowerCut, DeviceEvent::PowerBack]);
+            // Leaked: nothing is closed or flushed.
+            std::mem::forget(journal);
+        }
+        let (journal, _, reports) = open(&path).await;
+        let d = device(&journal).await;
+        // The tracker never heard of its last packet and sends it again.
+        journal.store(rows(&d)).await.unwrap();
+        assert!(told(&reports).is_empty(), "{:?}", told(&reports));
+        let all = journal.happened(UnixMs(0), None).await.unwrap();
+        let kept: Vec<_> = all.iter().map(|h| (h.event, h.time.0, h.changed, h.odometer_m)).collect();
+        assert_eq!(
+            kept,
+            [
+                (DeviceEvent::PowerBack, 1, false, Some(77_000)),
+                (DeviceEvent::PowerCut, 2, true, None),
+                (DeviceEvent::PowerBack, 4, true, Some(77_000)),
+            ]
+        );
+        assert_eq!((all[1].vehicle.as_str(), all[1].place), ("bus-1", Some((48.85, 37.6))));
+        assert_eq!(journal.happened(UnixMs(3), None).await.unwrap().len(), 1, "since a moment");
+        assert!(journal.happened(UnixMs(0), Some(&"bus-2".into())).await.unwrap().is_empty(), "of a vehicle");
+        let mut c = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let gone: Vec<Option<i64>> =
+            sqlx::query_scalar("SELECT odometer FROM fixes ORDER BY device_time").fetch_all(&mut c).await.unwrap();
+        assert_eq!(gone, [Some(77_000), None, None, Some(77_000)]);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_disk_did_not_take_is_told_and_kept_when_it_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ingest.db");
+        let (journal, _, reports) = open(&path).await;
+        let d = device(&journal).await;
+        journal.store(vec![said(&d, 1, fed())]).await.unwrap();
+        let mut other = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+        journal.store(vec![said(&d, 2, cut())]).await.unwrap_err();
+        assert_eq!(told(&reports), [DeviceEvent::PowerCut], "a full disk hides no alarm");
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        journal.store(vec![said(&d, 2, cut())]).await.unwrap();
+        let kept = journal.happened(UnixMs(2), None).await.unwrap();
+        assert_eq!(kept.iter().map(|h| h.event).collect::<Vec<_>>(), [DeviceEvent::PowerCut]);
+    }
+
+    #[tokio::test]
+    async fn old_events_are_let_go_with_their_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, ..) = open(&folder.path().join("ingest.db")).await;
+        let d = device(&journal).await;
+        journal.store(vec![said(&d, 1, fed()), said(&d, 900, cut())]).await.unwrap();
+        assert_eq!(journal.expire(UnixMs(500)).await.unwrap(), 2, "a fix and an event");
+        assert_eq!(journal.happened(UnixMs(0), None).await.unwrap().len(), 1);
     }
 }

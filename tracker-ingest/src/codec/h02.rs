@@ -262,8 +262,9 @@ fn status_word(text: &str) -> Option<u32> {
 fn status(word: u32, attributes: &mut Attributes) {
     let is_set = |bit: u32| word & 1 << bit == 0;
     attributes.flag("ignition", word & ACC != 0);
-    let alarm = [(0, "vibration"), (1, "sos"), (18, "sos"), (2, "overspeed"), (19, "power_cut")];
-    if let Some((_, which)) = alarm.iter().find(|(bit, _)| is_set(*bit)) {
+    // The gravest last: of attributes of one name that is the one that is shown.
+    let alarms = [(0, "vibration"), (2, "overspeed"), (19, "power_cut"), (1, "sos"), (18, "sos")];
+    for (_, which) in alarms.iter().filter(|(bit, _)| is_set(*bit)) {
         attributes.alarm(which);
     }
 }

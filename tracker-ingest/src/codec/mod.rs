@@ -18,6 +18,7 @@ pub mod bce;
 pub mod bitrek;
 pub mod egts;
 mod error;
+mod event;
 mod fields;
 pub mod galileosky;
 pub mod gps103;
@@ -50,6 +51,7 @@ use std::str::FromStr;
 use transit_model::fix::Source;
 
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use event::{DeviceEvent, Events, Said};
 pub use lines::{LinesError, decode_lines};
 pub(crate) use model::digest;
 pub use model::{AttrKey, AttrValue, DeviceKey, Position, Record};

@@ -1,9 +1,10 @@
 //! What the tests of the stream protocols share.
 
+use transit_model::fix::Source;
 use transit_model::time::UnixMs;
 
 use super::stream::{Heard, StreamCodec, Terminal};
-use super::{DecodeError, DecodeErrorKind, DeviceKey, Message, Position, Record, Sniff};
+use super::{DecodeError, DecodeErrorKind, DeviceEvent, DeviceKey, Message, Position, Record, Said, Sniff};
 
 /// The server's clock in these tests.
 pub(crate) const NOW: UnixMs = UnixMs(1_750_000_000_000);
@@ -155,4 +156,9 @@ pub(crate) fn same(a: &Record, b: &Record) {
     assert!(near(p.speed, q.speed, 0.15) && near(p.bearing, q.bearing, 1.01), "{p:?} {q:?}");
     assert!(near(p.altitude, q.altitude, 1.0) && near(p.hdop, q.hdop, 0.11), "{p:?} {q:?}");
     assert_eq!(p.valid, q.valid);
+}
+
+/// What a record that came by a protocol raises.
+pub(crate) fn raised(source: Source, record: &Record) -> Vec<DeviceEvent> {
+    Said::of(source, record).raised.iter().collect()
 }

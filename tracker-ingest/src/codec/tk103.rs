@@ -251,6 +251,7 @@ fn run_together(id: &str, rest: &str) -> Result<(Option<Record>, String), Decode
     };
     if let [power, acc, ..] = state.as_bytes() {
         attributes.flag("charging", *power == b'0');
+        attributes.flag("external_power", *power == b'0');
         attributes.flag("ignition", *acc == b'1');
         let digits: String = odometer.chars().take_while(char::is_ascii_hexdigit).take(8).collect();
         if let Ok(metres) = u32::from_str_radix(&digits, 16) {

@@ -21,6 +21,8 @@ pub(crate) mod attr {
     pub(crate) const ODOMETER: AttrKey = AttrKey::Name("odometer");
     /// Volts of the vehicle's network.
     pub(crate) const POWER: AttrKey = AttrKey::Name("power");
+    /// Whether the vehicle feeds the device, yes or no.
+    pub(crate) const EXTERNAL_POWER: AttrKey = AttrKey::Name("external_power");
     /// Volts of the device's own battery.
     pub(crate) const BATTERY: AttrKey = AttrKey::Name("battery");
     /// What is wrong, in words: sos, power_cut, tamper, jamming, accident, tow, overspeed, …

@@ -6,6 +6,7 @@
 //!
 //! Not here: what the engine keeps (its own store), or a second database for many servers.
 
+mod happened;
 mod read;
 mod schema;
 mod write;
@@ -22,10 +23,11 @@ use transit_model::fix::{Reported, Source};
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use crate::codec::{DeviceKey, Position};
+use crate::codec::{DeviceEvent, DeviceKey, Position, Said};
 use crate::registry::{Device, DeviceError, ListError, NewDevice};
 use crate::rejection::Rejection;
 
+pub use happened::Happened;
 pub use read::Quarantined;
 
 /// How the journal is kept.
@@ -122,6 +124,21 @@ pub struct Row {
     pub source: Source,
     /// Why it is not live, if it is not.
     pub mark: Option<Rejection>,
+    /// What the device said of itself with it.
+    pub said: Said,
+}
+
+/// Something that has happened to a vehicle's device, as the writer found it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct News {
+    /// To whose.
+    pub vehicle: VehicleId,
+    /// What.
+    pub event: DeviceEvent,
+    /// When, by our clock.
+    pub time: UnixMs,
+    /// False where it is the first that is known and no change.
+    pub changed: bool,
 }
 
 /// What the writer says of each batch.
@@ -135,6 +152,8 @@ pub enum BatchReport {
         new: u64,
         /// How long the transaction took.
         took: Duration,
+        /// What has happened to devices by them, each told once.
+        news: Vec<News>,
     },
     /// Lost to an error; its trackers were told nothing.
     Failed {
@@ -142,6 +161,8 @@ pub enum BatchReport {
         rows: usize,
         /// Why.
         error: Arc<str>,
+        /// What has happened to devices by them. It will be told again when they come again.
+        news: Vec<News>,
     },
 }
 
@@ -197,7 +218,8 @@ impl Journal {
         schema::migrate(&mut writer, &options.path).await?;
         let reader = connect(options).await.map_err(fail)?;
         let (commands, inbox) = mpsc::channel(options.queue.max(1));
-        let task = tokio::spawn(write::Writer::new(writer, options.batch.max(1)).run(inbox, report));
+        let conditions = happened::Conditions::restored(&mut writer).await?;
+        let task = tokio::spawn(write::Writer::new(writer, options.batch.max(1), conditions).run(inbox, report));
         Ok((Self { commands, reader: Arc::new(Mutex::new(reader)) }, task))
     }
 

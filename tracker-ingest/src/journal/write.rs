@@ -10,13 +10,15 @@ use transit_model::clock::Stopwatch;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 
-use super::{AddError, BatchReport, Command, JournalError, NotDurable, Quarantined, Row};
+use super::happened::Conditions;
+use super::{AddError, BatchReport, Command, JournalError, News, NotDurable, Quarantined, Row};
 use crate::codec::DeviceKey;
 use crate::registry::{Device, DeviceError, NewDevice, TokenHash};
 
 /// Records of one INSERT: each size is a statement of its own, prepared once.
 const SIZES: [usize; 4] = [256, 64, 8, 1];
-const COLUMNS: &str = "(device, device_time, sequence, vehicle, received, time, lat, lon, speed, bearing, trip_id, route_id, start_date, source, mark)";
+const COLUMNS: &str = "(device, device_time, sequence, vehicle, received, time, lat, lon, speed, bearing, trip_id, route_id, start_date, source, mark, odometer)";
+const VALUES: usize = 16;
 /// Fixes deleted in one step.
 const EXPIRED_AT_ONCE: i64 = 5000;
 /// How far `last_seen` may lag behind, ms: so that a device costs one write a minute and not one a record.
@@ -28,18 +30,19 @@ pub(super) struct Writer {
     inserts: Vec<(usize, String)>,
     /// What is written as `last_seen`, by a device's number.
     seen: FxHashMap<i64, i64>,
+    conditions: Conditions,
 }
 
 type Waiting = Vec<oneshot::Sender<Result<(), NotDurable>>>;
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection, batch: usize) -> Self {
-        let one = format!("({})", ["?"; 15].join(","));
+    pub(super) fn new(connection: SqliteConnection, batch: usize, conditions: Conditions) -> Self {
+        let one = format!("({})", ["?"; VALUES].join(","));
         let inserts = SIZES.map(|n| {
             let values = vec![one.as_str(); n].join(",");
             (n, format!("INSERT INTO fixes {COLUMNS} VALUES {values} ON CONFLICT DO NOTHING"))
         });
-        Self { connection, batch, inserts: inserts.into(), seen: FxHashMap::default() }
+        Self { connection, batch, inserts: inserts.into(), seen: FxHashMap::default(), conditions }
     }
 
     /// Until every sender is gone and everything sent is done.
@@ -82,11 +85,12 @@ impl Writer {
 
     async fn commit(&mut self, rows: &[Row], waiting: Waiting) -> BatchReport {
         let watch = Stopwatch::start();
-        let (result, report) = match self.insert(rows).await {
-            Ok(new) => (Ok(()), BatchReport::Committed { rows: rows.len(), new, took: watch.elapsed() }),
+        let mut news = Vec::new();
+        let (result, report) = match self.insert(rows, &mut news).await {
+            Ok(new) => (Ok(()), BatchReport::Committed { rows: rows.len(), new, took: watch.elapsed(), news }),
             Err(e) => {
                 let error: Arc<str> = e.to_string().into();
-                (Err(NotDurable(Arc::clone(&error))), BatchReport::Failed { rows: rows.len(), error })
+                (Err(NotDurable(Arc::clone(&error))), BatchReport::Failed { rows: rows.len(), error, news })
             }
         };
         for done in waiting {
@@ -96,7 +100,10 @@ impl Writer {
         report
     }
 
-    async fn insert(&mut self, rows: &[Row]) -> Result<u64, sqlx::Error> {
+    async fn insert(&mut self, rows: &[Row], news: &mut Vec<News>) -> Result<u64, sqlx::Error> {
+        // Told whether the disk takes it or not: a call for help must be seen when it is full.
+        let (happened, conditions) = self.conditions.after(rows);
+        news.extend(happened.iter().map(|h| h.news()));
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut rest = rows;
         let mut new = 0;
@@ -117,7 +124,11 @@ impl Writer {
             let sql = "UPDATE devices SET last_seen = ? WHERE id = ?";
             sqlx::query(sql).bind(at).bind(device).execute(&mut *transaction).await?;
         }
+        let kept = super::happened::put(&mut transaction, &happened).await?;
         transaction.commit().await?;
+        let mut kept = kept.into_iter();
+        news.retain(|_| kept.next().unwrap_or(true));
+        self.conditions.take(conditions);
         self.seen.extend(heard);
         Ok(new)
     }
@@ -200,12 +211,15 @@ impl Writer {
     }
 
     async fn expire(&mut self, before: UnixMs) -> Result<u64, JournalError> {
-        let done = sqlx::query("DELETE FROM fixes WHERE id IN (SELECT id FROM fixes WHERE received < ? LIMIT ?)")
-            .bind(before.0)
-            .bind(EXPIRED_AT_ONCE)
-            .execute(&mut self.connection)
-            .await?;
-        Ok(done.rows_affected())
+        let mut gone = 0;
+        for sql in [
+            "DELETE FROM fixes WHERE id IN (SELECT id FROM fixes WHERE received < ? LIMIT ?)",
+            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received < ? LIMIT ?)",
+        ] {
+            let done = sqlx::query(sql).bind(before.0).bind(EXPIRED_AT_ONCE).execute(&mut self.connection).await?;
+            gone += done.rows_affected();
+        }
+        Ok(gone)
     }
 }
 
@@ -231,7 +245,7 @@ async fn put(connection: &mut SqliteConnection, d: NewDevice, now: UnixMs) -> Re
 
 fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {
     let mut a = SqliteArguments::default();
-    a.reserve(rows.len() * 15, 0);
+    a.reserve(rows.len() * VALUES, 0);
     for r in rows {
         let p = r.position;
         a.add(r.device.id)?;
@@ -249,6 +263,7 @@ fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {
         a.add(r.reported.start_date.map(transit_model::time::ServiceDate::days))?;
         a.add(r.source.name())?;
         a.add(r.mark.map(crate::rejection::Rejection::name))?;
+        a.add(r.said.odometer_m.and_then(|m| i64::try_from(m).ok()))?;
     }
     Ok(a)
 }

@@ -5,6 +5,7 @@
 mod broker;
 mod city;
 mod devices;
+mod events;
 mod every;
 mod kill;
 mod quarantine;

@@ -120,9 +120,15 @@ fn place(v: &mut Reader<'_>) -> Option<Record> {
     if flags & 8 != 0 {
         attributes.push((attr::ARCHIVE, AttrValue::Bool(true)));
     }
-    if source == 13 {
-        attributes.push((attr::ALARM, AttrValue::Text("sos".into())));
-    }
+    let alarm = match source {
+        10 => Some("tamper"),
+        11 => Some("power_cut"),
+        12 | 19 => Some("low_battery"),
+        13 | 15 => Some("sos"),
+        25 => Some("gps_antenna_cut"),
+        _ => None,
+    };
+    attributes.extend(alarm.map(|which| (attr::ALARM, AttrValue::Text(which.into()))));
     Some(Record { time: Some(time), position: Some(position), attributes, ..Record::default() })
 }
 
@@ -167,6 +173,11 @@ fn sensor(
             add(attr::STATUS, AttrValue::Int(v.u8()?.into()));
             add(attr::POWER, fraction(f64::from(v.u8()?) / 10.0));
             add(attr::BATTERY, fraction(f64::from(v.u8()?) / 10.0));
+            // The internal battery's volts, then whether the backup battery (bit 0) or that one (bit 1) is in use.
+            let (_internal, flags) = (v.u8()?, v.u8()?);
+            if flags & 0b11 != 0 {
+                add(attr::EXTERNAL_POWER, AttrValue::Bool(false));
+            }
         }
         sub::LIQUID_LEVEL => {
             let flags = v.u8()?;

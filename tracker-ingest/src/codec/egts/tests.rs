@@ -179,3 +179,32 @@ fn sniffing_checks_the_header() {
     assert_eq!(sniff(&other), Sniff::No);
     assert_eq!(sniff(b"\x01\x17\x80\x01"), Sniff::No);
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let by = |source: &str| {
+        let mut v = place();
+        // Behind the kind and length of the subrecord.
+        v[3 + 20] = u8::from_str_radix(source, 16).unwrap();
+        records(&STREAM, &packet(APPDATA, 1, &record(1, Some(1), 2, &v))).remove(0)
+    };
+    for (source, event) in [
+        ("0a", DeviceEvent::Tamper),
+        ("0b", DeviceEvent::PowerCut),
+        ("0c", DeviceEvent::LowBattery),
+        ("0d", DeviceEvent::Panic),
+        ("19", DeviceEvent::AntennaCut),
+    ] {
+        assert_eq!(raised(Source::Egts, &by(source)), [event], "{source}");
+    }
+    assert_eq!(Said::of(Source::Egts, &by("00")).odometer_m, Some(100));
+    let state = |flags: &str| {
+        let body = [place(), subrecord(21, &hex(&format!("02 f0 29 00 {flags}")))].concat();
+        Said::of(Source::Egts, &records(&STREAM, &packet(APPDATA, 1, &record(1, Some(1), 2, &body)))[0]).powered
+    };
+    assert_eq!((state("00"), state("01")), (Some(true), Some(false)), "24.0 V, and living on the backup battery");
+}

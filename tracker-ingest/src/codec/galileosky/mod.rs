@@ -375,6 +375,11 @@ fn take(tag: u8, value: &[u8], part: &mut Part) -> Option<()> {
             add(attr::STATUS, AttrValue::Int(status.into()));
             add(attr::MOTION, AttrValue::Bool(status & 1 != 0));
             add(attr::IGNITION, AttrValue::Bool(status & 1 << 9 != 0));
+            for (bit, which) in [(5, "low_battery"), (6, "gps_antenna_cut")] {
+                if status & 1 << bit != 0 {
+                    add(attr::ALARM, text(which));
+                }
+            }
             if status & 1 << 14 != 0 {
                 add(attr::ALARM, text("general"));
             }

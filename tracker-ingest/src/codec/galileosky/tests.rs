@@ -189,3 +189,19 @@ fn sniffing_takes_four_bytes() {
         assert_eq!(sniff(not), Sniff::No);
     }
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let of = |status: &str| {
+        records(&STREAM, &packet(1, &format!("{WHO} 10 0100 {WHERE} 40 {status} 41 0000 d4 d2040000"))).remove(0)
+    };
+    let both = of("6002");
+    assert_eq!(raised(Source::Galileosky, &both), [DeviceEvent::AntennaCut, DeviceEvent::LowBattery]);
+    let said = Said::of(Source::Galileosky, &both);
+    assert_eq!((said.powered, said.ignition, said.odometer_m), (Some(false), Some(true), Some(1234)));
+    assert!(raised(Source::Galileosky, &of("0000")).is_empty());
+}

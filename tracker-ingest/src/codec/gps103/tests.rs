@@ -137,3 +137,26 @@ fn a_device_is_understood_and_understands() {
     assert_eq!((r.time, q.altitude, q.bearing), (Some(NOW), p.altitude, p.bearing));
     assert_eq!(device.hear(&[]), Ok(Answer::Taken(0)));
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let line = |why: &str| {
+        format!("imei:352093081452251,{why},240614044449,,F,044449.000,A,4851.0000,N,03736.0000,E,19.4,91,,,,;")
+    };
+    for (why, event) in [
+        ("help me", DeviceEvent::Panic),
+        ("ac alarm", DeviceEvent::PowerCut),
+        ("low battery", DeviceEvent::LowBattery),
+        ("door alarm", DeviceEvent::Door),
+        ("move", DeviceEvent::Tow),
+        ("accident alarm", DeviceEvent::Accident),
+    ] {
+        assert_eq!(raised(Source::Gps103, &record(&line(why))), [event], "{why}");
+    }
+    assert_eq!(Said::of(Source::Gps103, &record(&line("acc off"))).ignition, Some(false));
+    assert!(raised(Source::Gps103, &record(&line("speed"))).is_empty());
+}

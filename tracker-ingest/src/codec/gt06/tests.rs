@@ -210,3 +210,30 @@ fn a_device_is_understood_and_understands() {
     assert!(device.tell(&[]).is_err());
     assert!((STREAM.terminal)(&DeviceKey::from("bus-7")).hello().is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let cell = [0x00, 0xFF, 1, 0x12, 0x34, 0, 0x56, 0x78];
+    let alarm = |bits: u8, code: u8| record(0x26, &[&PLACE[..], &[9], &cell, &[bits, 3, 4, code, 2]].concat());
+    for (code, event) in [
+        (0x01, DeviceEvent::Panic),
+        (0x02, DeviceEvent::PowerCut),
+        (0x09, DeviceEvent::Tow),
+        (0x0E, DeviceEvent::LowBattery),
+        (0x0F, DeviceEvent::LowPower),
+        (0x11, DeviceEvent::SwitchedOff),
+        (0x13, DeviceEvent::Tamper),
+        (0x14, DeviceEvent::Door),
+        (0x2C, DeviceEvent::Accident),
+    ] {
+        assert_eq!(raised(Source::Gt06, &alarm(0b10, code)), [event], "{code:#04x}");
+    }
+    assert_eq!(raised(Source::Gt06, &alarm(0b0001_0010, 0)), [DeviceEvent::PowerCut], "in the bits of the status");
+    let driven = record(0x22, &[&PLACE[..], &cell, &[1, 2, 1, 0, 0, 0x30, 0x39]].concat());
+    let said = Said::of(Source::Gt06, &driven);
+    assert_eq!((said.ignition, said.odometer_m), (Some(true), Some(12_345)));
+}

@@ -165,3 +165,17 @@ fn a_device_is_understood_and_understands() {
     assert_eq!(device.hear(&heard.reply.taken), Ok(Answer::Taken(heard.reply.taken.len())));
     assert!(device.tell(&[]).is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    // Bits that are clear are set off: the power is cut and the driver calls.
+    let both = record(b"*HQ,1234567890,V1,044449,A,4851.0000,N,03736.0000,E,19.43,091,140624,FFF7FBFD#");
+    assert_eq!(raised(Source::H02, &both), [DeviceEvent::Panic, DeviceEvent::PowerCut]);
+    let quiet = record(b"*HQ,1234567890,V1,044449,A,4851.0000,N,03736.0000,E,19.43,091,140624,FFFFFFFF#");
+    let said = Said::of(Source::H02, &quiet);
+    assert!(said.raised.is_empty() && said.ignition == Some(true));
+}

@@ -64,7 +64,8 @@ fn location(body: &[u8]) -> Result<Record, DecodeError> {
     });
     let mut attributes = Attributes::default();
     attributes.flag("ignition", status & 1 != 0);
-    if let Some((_, which)) = ALARMS.iter().find(|(bit, _)| alarms & 1 << bit != 0) {
+    // The gravest last: of attributes of one name that is the one that is shown.
+    for (_, which) in ALARMS.iter().rev().filter(|(bit, _)| alarms & 1 << bit != 0) {
         attributes.alarm(which);
     }
     items(&mut r, &mut attributes, &mut position);

@@ -217,3 +217,20 @@ fn a_unit_is_understood_and_understands() {
     }
     assert!((STREAM.terminal)(&DeviceKey::from("bus-7")).hello().is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let mut body = place(0b11);
+    // The antenna cut, the power cut and the vehicle stolen; then the odometer, in tenths of a kilometre.
+    body[..4].copy_from_slice(&(1u32 << 5 | 1 << 8 | 1 << 26).to_be_bytes());
+    body.extend([0x01, 4, 0, 0, 0x04, 0xD2]);
+    let r = records(&say(LOCATION, &body)).remove(0);
+    let all = [DeviceEvent::PowerCut, DeviceEvent::AntennaCut, DeviceEvent::Tow];
+    assert_eq!(raised(Source::Jt808, &r), all);
+    let said = Said::of(Source::Jt808, &r);
+    assert_eq!((said.ignition, said.odometer_m), (Some(true), Some(123_400)));
+}

@@ -35,6 +35,7 @@ fn alarm(event: u16) -> Option<&'static str> {
         21 => "geofence_exit",
         22 => "power_restored",
         23 => "power_cut",
+        28 => "gps_antenna_cut",
         36 => "tow",
         44 => "jamming",
         78 => "accident",

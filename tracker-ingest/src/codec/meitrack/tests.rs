@@ -189,3 +189,28 @@ fn a_device_is_understood_and_understands() {
     }
     assert!(device.tell(&[]).is_err() && device.tell(&vec![Record::at(NOW, p); 21]).is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let event = |code: u16| {
+        let line = String::from_utf8_lossy(AAA).replacen("AAA,1,", &format!("AAA,{code},"), 1);
+        records(&say(line.as_bytes())).remove(0)
+    };
+    for (code, said) in [
+        (1, Some(DeviceEvent::Panic)),
+        (17, Some(DeviceEvent::LowBattery)),
+        (18, Some(DeviceEvent::LowPower)),
+        (22, Some(DeviceEvent::PowerBack)),
+        (23, Some(DeviceEvent::PowerCut)),
+        (28, Some(DeviceEvent::AntennaCut)),
+        (36, Some(DeviceEvent::Tow)),
+        (35, None),
+    ] {
+        assert_eq!(raised(Source::Meitrack, &event(code)), said.into_iter().collect::<Vec<_>>(), "{code}");
+    }
+    assert_eq!(Said::of(Source::Meitrack, &event(35)).odometer_m, Some(12_345));
+}

@@ -213,3 +213,18 @@ fn sniffing_takes_four_bytes() {
     assert_eq!(sniff(b"@NT"), Sniff::NeedMore);
     assert_eq!(sniff(b"@ABC"), Sniff::No);
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let layout = fields(&[1, 4, 9, 15, 19]);
+    // The mode says alarm, 1 km gone, 0.1 V of the vehicle's.
+    let sent = [layout, tilde(&hex("7e41 01 07000000 02 c276326a 0000803f 6400"))].concat();
+    let Message::Records(r) = hear(&STREAM, &sent).pop().unwrap().unwrap().message else { panic!() };
+    assert_eq!(raised(Source::Ntcb, &r[0]), [DeviceEvent::Alarm]);
+    let said = Said::of(Source::Ntcb, &r[0]);
+    assert_eq!((said.powered, said.odometer_m), (Some(false), Some(1000)));
+}

@@ -188,3 +188,31 @@ fn a_device_is_understood_and_understands() {
     assert_eq!(device.hear(b"+SACK:FFFF$"), Ok(Answer::Refused(11)));
     assert!(device.tell(&[]).is_err() && device.tell(&vec![Record::at(NOW, p); 16]).is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let report = |kind: &str, more: &str| {
+        format!(
+            "+RESP:GT{kind},C2010D,352093081452251,,{more},0.0,0,163.9,37.600000,48.850000,20240614044449,0255,0010,2F31,006D7621,,,0.0,20240614044449,143F$"
+        )
+    };
+    for (kind, more, event) in [
+        ("MPF", "5,0", Some(DeviceEvent::PowerCut)),
+        ("MPN", "5,0", Some(DeviceEvent::PowerBack)),
+        ("SOS", "5,0", Some(DeviceEvent::Panic)),
+        ("ANT", "1,0", Some(DeviceEvent::AntennaCut)),
+        ("ANT", "0,0", None),
+        ("TOW", "5,0", Some(DeviceEvent::Tow)),
+        ("BPL", "3.5,0", Some(DeviceEvent::LowBattery)),
+        ("SPD", "5,0", None),
+    ] {
+        let r = &records(report(kind, more).as_bytes())[0];
+        assert_eq!(raised(Source::Queclink, r), event.into_iter().collect::<Vec<_>>(), "{kind} {more}");
+    }
+    let off = &records(report("IGF", "5,0").as_bytes())[0];
+    assert_eq!(Said::of(Source::Queclink, off).ignition, Some(false));
+}

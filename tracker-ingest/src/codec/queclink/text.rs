@@ -125,7 +125,12 @@ fn report(kind: &str, fields: &[&str], after: usize, attributes: &mut Attributes
         "SPD" => Some("overspeed"),
         "GEO" | "GIN" | "GOT" => Some("geofence"),
         "TMP" | "TEM" => Some("temperature"),
-        "ANT" => Some("gps_antenna"),
+        // Behind the name: 0 the antenna is there again, 1 it is not, 2 it is shorted.
+        "ANT" => match field(4) {
+            "1" => Some("gps_antenna_cut"),
+            "2" => Some("gps_antenna_short"),
+            _ => None,
+        },
         _ => None,
     };
     if let Some(which) = alarm {

@@ -136,3 +136,18 @@ fn sniffing_takes_eleven_bytes() {
         assert_eq!(sniff(not), Sniff::No, "{not:?}");
     }
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let payload = format!("00 01 6a3276c2 00 00 {WHERE} 07 01 58 01 01 1d 0bb8 01 41 000077fa 00");
+    let said = Said::of(Source::Ruptela, &records(&STREAM, &message(1, &payload))[0]);
+    assert_eq!((said.powered, said.odometer_m), (Some(false), Some(30_714)), "3.0 V");
+    assert_eq!(said.raised.iter().collect::<Vec<_>>(), [DeviceEvent::Jamming]);
+    let extended = format!("00 01 6a3276c2 00 00 00 {WHERE} 0007 02 02f6 01 019a 01 00 00 00");
+    let opened = &records(&STREAM, &message(68, &extended))[0];
+    assert_eq!(raised(Source::Ruptela, opened), [DeviceEvent::Tamper, DeviceEvent::Tow]);
+}

@@ -23,12 +23,14 @@ use super::{AttrKey, AttrValue, DecodeError, DeviceKey, Message, Outcome, Positi
 
 mod encode;
 mod gh3000;
+mod inputs;
 #[cfg(test)]
 mod tests;
 mod texts;
 
 pub(super) use encode::terminal_of;
 pub use encode::{encode, encode_login};
+pub(super) use inputs::said_by_input;
 
 /// CRC-16/IBM, which the catalogue of CRCs calls ARC.
 static CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_ARC);

@@ -99,3 +99,19 @@ fn a_datagram_says_whose_it_is() {
     assert_eq!(fault(&STREAM, &bad), Kind::BadLogin);
     assert_eq!(hear(&STREAM, &[&datagram[..], &datagram[..]].concat()).len(), 2);
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    // 252 unplugged, 239 the key, 66 millivolts, 16 metres.
+    let inputs = [(252, 1), (239, 0), (66, 0), (16, 7_654_321)];
+    let attributes = inputs.map(|(id, v)| (AttrKey::Io(id), AttrValue::Int(v))).to_vec();
+    let told = Record { attributes, ..Record::at(UnixMs(1_781_679_139_920), somewhere()) };
+    let r = records(&STREAM, &encode(Codec::EightExtended, std::slice::from_ref(&told)).unwrap()).remove(0);
+    assert_eq!(raised(Source::Teltonika, &r), [DeviceEvent::PowerCut]);
+    let said = Said::of(Source::Teltonika, &r);
+    assert_eq!((said.powered, said.ignition, said.odometer_m), (Some(false), Some(false), Some(7_654_321)));
+}

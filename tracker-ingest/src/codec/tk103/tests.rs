@@ -141,3 +141,26 @@ fn a_device_is_understood() {
     assert_eq!(device.hear(&[]), Ok(Answer::Taken(0)));
     assert!((STREAM.terminal)(&DeviceKey::from("bus-7")).tell(&[Record::at(NOW, p)]).is_err());
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let place = "240614A4851.0000N03736.0000E036.0044449091.00";
+    let fed = Said::of(Source::Tk103, &record(&format!("(027044702512BR00{place}01000000L000004D2)")));
+    assert_eq!((fed.powered, fed.ignition, fed.odometer_m), (Some(true), Some(true), Some(1234)));
+    let cut = Said::of(Source::Tk103, &record(&format!("(027044702512BR00{place}10000000L000004D2)")));
+    assert_eq!((cut.powered, cut.ignition), (Some(false), Some(false)));
+    for (command, event) in [
+        ("BO010", DeviceEvent::PowerCut),
+        ("BO012", DeviceEvent::Panic),
+        ("ZC26", DeviceEvent::Tamper),
+        ("ZC17", DeviceEvent::Tamper),
+        ("ZC12", DeviceEvent::LowBattery),
+    ] {
+        let r = record(&format!("(027044702512{command}{place}01000000L000004D2)"));
+        assert_eq!(raised(Source::Tk103, &r), [event], "{command}");
+    }
+}

@@ -158,3 +158,15 @@ fn sniffing_takes_few_bytes() {
         assert_eq!(sniff(not), Sniff::No, "{not:?}");
     }
 }
+
+#[test]
+fn what_the_device_says_of_itself_is_understood() {
+    use super::super::testing::raised;
+    use super::super::{DeviceEvent, Said};
+    use transit_model::fix::Source;
+
+    let line = "#D#170626;101530;4851.195;N;03736.3075;E;36;287;74;11;0.9;5;2;;NA;SOS:1:1,pwr_ext:2:3.1\r\n";
+    let r = records(&STREAM, line.as_bytes()).remove(0);
+    assert_eq!(raised(Source::Wialon, &r), [DeviceEvent::Panic]);
+    assert_eq!(Said::of(Source::Wialon, &r).powered, Some(false));
+}
