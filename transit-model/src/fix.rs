@@ -51,6 +51,7 @@ sources! {
     Bce "bce" "BCE over TCP.",
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
     Tk103 "tk103" "TK103, messages in brackets.",
+    GpsFull "gps-full" "The gps_full.txt that Baltic cities publish, fetched.",
     GtfsRt "gtfs-rt" "The vehicle positions of GTFS-Realtime, over MQTT or fetched.",
 }
 

@@ -8,10 +8,12 @@ use std::io::{BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use transit_model::time::UnixMs;
+use transit_model::time::{UnixMs, Zone};
 
 use super::stream::{Heard, Session, StreamCodec};
-use super::{AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, gtfs_rt, mqtt_json, osmand};
+use super::{
+    AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, gps_full, gtfs_rt, mqtt_json, osmand,
+};
 
 /// The longest line taken, bytes: a frame of 64 KiB in hex and room around it.
 const MAX_LINE: usize = 1 << 20;
@@ -66,6 +68,11 @@ struct Line {
     /// The topic of an MQTT message, where the device should be told from it.
     #[serde(default)]
     topic: Option<String>,
+    /// Of a list with times of day: the zone they are in, and when it was had, RFC 3339.
+    #[serde(default)]
+    zone: Option<String>,
+    #[serde(default)]
+    received: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -149,6 +156,7 @@ fn answer(
     let read = match (protocol.stream(), protocol) {
         (Some(codec), _) => read_stream(connection, codec, &bytes_of(&line, n)?, now),
         (None, Protocol::Osmand) => read_osmand(&line),
+        (None, Protocol::GpsFull) => read_gps_full(&line, n, now)?,
         (None, Protocol::GtfsRt) => read_one(gtfs_rt::decode(&bytes_of(&line, n)?), gtfs_rt::acknowledge),
         (None, _) => {
             if let Some(last) = line.topic.as_deref().and_then(|t| t.rsplit('/').next()) {
@@ -187,6 +195,21 @@ fn answer(
         fixes,
         reply: (!read.reply.is_empty()).then(|| hex(&read.reply)),
         error: read.error.map(|e| json!({"kind": e.kind.name(), "at": e.at, "detail": e.detail})),
+    })
+}
+
+/// A list with times of day, which are UTC's and today's where the line does not say otherwise.
+fn read_gps_full(line: &Line, n: usize, now: UnixMs) -> Result<Read, LinesError> {
+    let fail = |detail: String| LinesError::NotALine { line: n, detail };
+    let zone = line.zone.as_deref().map_or_else(|| Ok(Zone::utc()), Zone::named).map_err(|e| fail(e.to_string()))?;
+    let received = match line.received.as_deref().map(str::parse::<jiff::Timestamp>) {
+        Some(Ok(t)) => UnixMs(t.as_millisecond()),
+        Some(Err(e)) => return Err(fail(format!("`received` is no moment: {e}"))),
+        None => now,
+    };
+    Ok(match gps_full::decode_message(&bytes_of(line, n)?, received, &zone) {
+        Ok((message, error)) => Read { messages: vec![message], error, ..Read::default() },
+        Err(e) => Read { error: Some(e), ..Read::default() },
     })
 }
 

@@ -22,6 +22,7 @@ mod event;
 mod fields;
 pub mod galileosky;
 pub mod gps103;
+pub mod gps_full;
 pub mod gt06;
 pub mod gtfs_rt;
 pub mod h02;
@@ -118,6 +119,7 @@ protocols! {
     Bce, Some(&bce::STREAM), "BCE.";
     Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
+    GpsFull, None, "The gps_full.txt that Baltic cities publish, fetched.";
     GtfsRt, None, "The vehicle positions of GTFS-Realtime, over MQTT or fetched.";
 }
 
