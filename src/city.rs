@@ -164,13 +164,14 @@ impl Prepared {
         let router = http::router(setup);
         let web = tokio::spawn(http::serve(listener, router, shutdown.clone().cancelled_owned()));
         tokio::spawn(keep_tokens(Arc::clone(&store), tokens, shutdown.clone()));
-        let readers = Arc::clone(&published);
+        let (readers, sky) = (Arc::clone(&published), desk.clone());
         let engine = live::start(live::Parts {
             engine,
             fixes,
             clock,
             store,
             publish: Arc::new(move |world| readers.publish(world)),
+            sky: Arc::new(move || sky.raids()),
             machinery: Arc::new(move || machines(&desk)),
             metrics,
             shutdown: shutdown.clone(),

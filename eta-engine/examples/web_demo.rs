@@ -156,6 +156,7 @@ fn vehicle(t: &Timetable, on: TripDay, now: UnixMs, memory: &mut Memory) -> Opti
         bearing: None,
         fix_time: fix,
         received: fix,
+        held: None,
         on_trip: Some(OnTrip {
             on,
             along: 0.0,

@@ -15,6 +15,7 @@ use transit_model::clock::{SharedClock, Stopwatch};
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::{ServiceDate, UnixMs};
+use transit_model::warfare::Raid;
 
 use crate::accuracy::book::{Book, DAYS};
 use crate::accuracy::judge::Judge;
@@ -40,6 +41,9 @@ const WRITES: usize = 64;
 /// The vehicles that have no timetable, asked every few seconds: the registry may change.
 pub type Machinery = Arc<dyn Fn() -> Vec<VehicleId> + Send + Sync>;
 
+/// The jamming and spoofing that lasts, asked every few seconds.
+pub type Sky = Arc<dyn Fn() -> Vec<Raid> + Send + Sync>;
+
 /// What the running engine is given.
 pub struct Parts {
     /// The engine, with its model loaded and the journal's last fixes taken.
@@ -54,6 +58,8 @@ pub struct Parts {
     pub publish: Arc<dyn Fn(World) + Send + Sync>,
     /// Which vehicles are municipal machines.
     pub machinery: Machinery,
+    /// Whose receivers are jammed or spoofed.
+    pub sky: Sky,
     /// Counters.
     pub metrics: EngineMetrics,
     /// Ends it all.
@@ -161,6 +167,7 @@ fn publish(p: &mut Parts, state: &mut State) {
         state.predicted = Some(now);
         state.touched.clear();
         p.engine.set_machinery((p.machinery)());
+        p.engine.set_raids((p.sky)());
         p.engine.predict_all(now);
     } else if state.dirty {
         state.touched.sort_unstable();

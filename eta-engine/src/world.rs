@@ -10,6 +10,7 @@ use transit_model::dispatch::{Concern, Phase, VehicleKind};
 use transit_model::ids::{IdxVec, StopIdx, StopPos, TripIdx, VehicleId};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip};
+use transit_model::warfare::Warfare;
 
 use crate::accuracy::book::Book;
 
@@ -76,6 +77,18 @@ pub struct TripSpan {
     pub to: UnixMs,
 }
 
+/// A vehicle that sends nothing to be believed, for its receiver is jammed or spoofed, and is carried on along
+/// its trip by the predictor's own model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// What is done to its receiver.
+    pub by: Warfare,
+    /// Its last true fix.
+    pub since: UnixMs,
+    /// What is calculated for later than this is worth less than the timetable.
+    pub until: UnixMs,
+}
+
 /// A vehicle.
 #[derive(Clone, Debug)]
 pub struct Vehicle {
@@ -101,6 +114,9 @@ pub struct Vehicle {
     pub received: UnixMs,
     /// Its trip and place.
     pub on_trip: Option<OnTrip>,
+    /// It is carried on by calculation: `ahead` then begins at its last fix, and holds calls that are calculated
+    /// to be over by now.
+    pub held: Option<Held>,
     /// Predictions for the calls ahead, of this trip and the next of its block, in order.
     pub ahead: Arc<[CallPrediction]>,
     /// What trips it was on in the last 24 hours, oldest first; the last one holds now.

@@ -54,7 +54,7 @@
     el.mode.setAttribute("href", `#m-${r.route.mode}`);
     set(el.num, r.route.name); set(el.dest, r.destination); set(el.name, r.route.mode_name);
     set(el.platform, r.platform ? `${words.platform} ${r.platform}` : "");
-    const differs = label.kind === "live" || label.kind === "marked" || label.kind === "cancelled";
+    const differs = label.kind === "live" || label.kind === "marked" || label.kind === "estimated" || label.kind === "cancelled";
     set(el.sched, differs ? `${words.sched} ${hhmm(r.scheduled)}` : label.kind === "underway" ? words.underway : "");
     el.access.toggleAttribute("hidden", r.wheelchair !== true);
     set(el.text, label.text);

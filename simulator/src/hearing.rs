@@ -4,8 +4,10 @@
 use tracker_ingest::Bounds;
 use tracker_ingest::codec::DeviceKey;
 use tracker_ingest::gate::{Episode, Gate, GateConfig, Judged, Raw};
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 use transit_model::timetable::{StopKind, Timetable};
+use transit_model::warfare::Raid;
 
 use crate::tracker::Report;
 
@@ -27,6 +29,11 @@ impl Hearing {
     /// The electronic warfare that the gate sees at a moment.
     pub fn episodes(&mut self, now: UnixMs) -> Vec<Episode> {
         self.gate.episodes(now)
+    }
+
+    /// The same as the engine is told of it.
+    pub fn raids(&mut self, now: UnixMs) -> Vec<Raid> {
+        self.gate.raids(now, |device| Some(VehicleId::from(device.expose())))
     }
 
     /// What becomes of a report. Reports come in the order they are received.

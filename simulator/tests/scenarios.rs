@@ -41,6 +41,16 @@ struct Run {
     figures: Figures,
     raised: BTreeSet<(String, String)>,
     seen: BTreeMap<(VehicleId, TripIdx, ServiceDate, StopPos), UnixMs>,
+    held: Vec<Promise>,
+}
+
+/// What a held vehicle is promised at a moment, beside the timetable.
+struct Promise {
+    call: (VehicleId, TripIdx, ServiceDate, StopPos),
+    /// How long after its last true fix it is to come, seconds.
+    lead: i64,
+    calculated: UnixMs,
+    scheduled: UnixMs,
 }
 
 impl Run {
@@ -62,6 +72,7 @@ impl Run {
             figures: Figures::default(),
             raised: BTreeSet::new(),
             seen: BTreeMap::new(),
+            held: Vec::new(),
         }
     }
 
@@ -98,9 +109,21 @@ impl Run {
     }
 
     fn tick(&mut self, now: UnixMs) {
+        self.engine.set_raids(self.gate.raids(now));
         self.engine.predict_all(now);
         let world = self.engine.world(now, true);
         self.raised.extend(concerns::of(&world).into_iter().map(|c| (c.kind, c.key)));
+        for v in world.vehicles.iter() {
+            let Some(held) = v.held else { continue };
+            for c in v.ahead.iter().filter(|c| (now..=held.until).contains(&c.published_arrival)) {
+                self.held.push(Promise {
+                    call: (v.id.clone(), c.on.trip, c.on.date, c.pos),
+                    lead: c.published_arrival.secs_since(held.since),
+                    calculated: c.published_arrival,
+                    scheduled: c.scheduled_arrival,
+                });
+            }
+        }
         let warfare = self.gate.episodes(now).into_iter();
         self.raised.extend(warfare.map(|e| (e.kind.name().to_owned(), format!("{:?}", e.since))));
         for e in self.engine.drain_events() {
@@ -128,6 +151,28 @@ impl Run {
         percent(seen.into(), all.into())
     }
 
+    /// How far the promises of held vehicles were off, by calculation and by the timetable: how many, and the
+    /// mean of each, seconds; by their lead in steps of five minutes.
+    fn held(&self) -> BTreeMap<i64, (u32, f64, f64)> {
+        let fleet = self.opened.fleet();
+        let date = self.opened.timetable.zone.date(self.opened.from);
+        let mut truth = BTreeMap::new();
+        for v in &fleet.plan(date).vehicles {
+            for s in v.stops() {
+                truth.extend(s.arrival.map(|at| ((v.vehicle.clone(), s.trip, date, s.call), at)));
+            }
+        }
+        let mut by_lead: BTreeMap<i64, (u32, f64, f64)> = BTreeMap::new();
+        for p in &self.held {
+            let Some(at) = truth.get(&p.call) else { continue };
+            let bin = by_lead.entry(p.lead / 300).or_default();
+            bin.0 += 1;
+            bin.1 += at.secs_since(p.calculated).abs() as f64;
+            bin.2 += at.secs_since(p.scheduled).abs() as f64;
+        }
+        by_lead
+    }
+
     fn all(mut self) -> Figures {
         let fleet = self.opened.fleet();
         let mut tick = self.opened.from.plus_secs(60);
@@ -140,6 +185,19 @@ impl Run {
         }
         self.tick(self.opened.to);
         let stops = self.stops_seen();
+        let held = self.held();
+        for (bin, (n, calculated, scheduled)) in &held {
+            let mean = |sum: &f64| sum / f64::from(*n);
+            println!(
+                "held, {}-{} min: {n} calls, off {:.0} s, timetable {:.0} s",
+                bin * 5,
+                bin * 5 + 5,
+                mean(calculated),
+                mean(scheduled)
+            );
+        }
+        let (calls, calculated, scheduled) =
+            held.values().fold((0, 0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2));
         let Self { tally: t, mut figures, raised, .. } = self;
         for (kind, _) in raised {
             *figures.raised.entry(kind).or_default() += 1;
@@ -153,7 +211,12 @@ impl Run {
             (Figure::InSpoofedPlace, t.spoofed as f64),
             (Figure::Lost, t.lost as f64),
             (Figure::StopsSeen, stops),
+            (Figure::HeldCalls, f64::from(calls)),
         ]);
+        if calls > 0 {
+            let mean = |sum: f64| sum / f64::from(calls);
+            figures.values.extend([(Figure::HeldMae, mean(calculated)), (Figure::HeldTimetableMae, mean(scheduled))]);
+        }
         figures
     }
 }
@@ -170,6 +233,11 @@ fn holds(name: &str) -> Figures {
     assert_eq!(opened.fleet().plan(scenario.start.0).unmet, [], "{name}: all that is asked for happens");
     let figures = Run::new(opened).all();
     println!("{name}, {:.1} s: {figures}", watch.elapsed().as_secs_f64());
+    if let (Some(calculated), Some(timetable)) =
+        (figures.values.get(&Figure::HeldMae), figures.values.get(&Figure::HeldTimetableMae))
+    {
+        assert!(calculated < timetable, "{name}: what is calculated is worth more than the timetable: {figures}");
+    }
     let unmet: Vec<String> = scenario.expect.unmet(&figures).iter().map(ToString::to_string).collect();
     assert!(unmet.is_empty(), "{name}: {}", unmet.join("; "));
     assert!(!scenario.expect.bars.is_empty());

@@ -17,6 +17,7 @@ use transit_model::dispatch::Concern;
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
+use transit_model::warfare::Raid;
 
 use crate::alarms::SHOWN;
 use crate::codec::{DeviceKey, Protocol, StreamCodec};
@@ -464,6 +465,14 @@ impl Desk {
     #[must_use]
     pub fn concerns(&self) -> Vec<Concern> {
         self.intake.watch.concerns(self.intake.clock.now())
+    }
+
+    /// The jamming and spoofing that lasts, with the vehicles it has affected.
+    #[must_use]
+    pub fn raids(&self) -> Vec<Raid> {
+        let now = self.intake.clock.now();
+        let vehicle_of = |key: &DeviceKey| self.intake.registry.get(key).map(|d| d.vehicle.clone());
+        self.intake.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).raids(now, vehicle_of)
     }
 
     /// The fixes that were live, received since a moment, in the order they were received.

@@ -80,6 +80,8 @@ pub enum LabelKind {
     Underway,
     /// The timetable's clock time.
     Timetable,
+    /// A clock time by calculation, marked: satellite signals are jammed or spoofed.
+    Estimated,
     /// It will not come.
     Cancelled,
     /// The row is gone; the text is empty.
@@ -186,6 +188,10 @@ pub struct BoardRow {
     pub vehicle_id: Option<String>,
     /// Where the times come from.
     pub source: RowSource,
+    /// The clock time is neither seen nor the timetable's: satellite signals are jammed or spoofed, and the
+    /// vehicle is carried on by calculation from where it was last seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// How old they are.
     pub freshness: Freshness,
     /// Whether a wheelchair gets in; absent = unknown.
@@ -196,7 +202,7 @@ pub struct BoardRow {
     pub crowding: Option<Crowding>,
     /// The timetable's departure (arrival at a last stop).
     pub scheduled: UnixMs,
-    /// The published arrival; absent for a row by the timetable alone.
+    /// The published arrival, seen or calculated; absent for a row by the timetable alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<UnixMs>,
     /// One in ten comes before this.
@@ -440,6 +446,7 @@ mod tests {
             stop_sequence: 4,
             vehicle_id: None,
             source: RowSource::Live,
+            estimated: false,
             freshness: Freshness::Fresh,
             wheelchair: None,
             crowding: None,

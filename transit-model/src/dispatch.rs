@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{ServiceDate, UnixMs};
 use crate::timetable::Mode;
+use crate::warfare::Warfare;
 
 /// What a vehicle is doing (DESIGN §2, `replay --matches`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -108,6 +109,17 @@ pub struct VehicleTrip {
     pub block_id: Option<String>,
 }
 
+/// A vehicle without a believable position, carried on by calculation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HeldView {
+    /// Why.
+    pub by: Warfare,
+    /// Since its last true position.
+    pub since: UnixMs,
+    /// Until then; later it is given up to the timetable.
+    pub until: UnixMs,
+}
+
 /// A vehicle.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct VehicleView {
@@ -143,6 +155,9 @@ pub struct VehicleView {
     /// Behind the timetable, seconds; negative = early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<i64>,
+    /// It is jammed or spoofed: what is ahead is calculated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
     /// Stops ahead, at most 30, of this trip and into the next of its block.
     #[serde(default)]
     pub stops_ahead: Vec<StopAhead>,

@@ -23,6 +23,7 @@
 //! | [`backoff`] | how long a client waits before it tries again |
 //! | [`follow`] | the server's clock between two messages |
 //! | [`cells`] | text measured in terminal cells |
+//! | [`warfare`] | jamming and spoofing of satellite receivers |
 
 pub mod backoff;
 pub mod board;
@@ -40,3 +41,4 @@ pub mod plane;
 pub mod time;
 pub mod timetable;
 pub mod units;
+pub mod warfare;

@@ -165,6 +165,7 @@ fn parked(id: &str, now: UnixMs) -> VehicleView {
         place: None,
         scheduled_place: None,
         delay: None,
+        held: None,
         stops_ahead: Vec::new(),
     }
 }
@@ -212,6 +213,7 @@ fn vehicle(plan: &Plan, car: &Car, now: UnixMs, gone: i64) -> VehicleView {
         scheduled_place: Some(place(rail, at + delay as f64 / 120.0)),
         place: Some(here),
         delay: Some(delay),
+        held: None,
         stops_ahead: ahead.collect(),
         ..parked(id, now)
     }

@@ -129,7 +129,10 @@ impl Judge {
             self.arrived(&event);
         }
         self.close(now);
-        let sampled = |v: &&VehicleState| v.kind == VehicleKind::Transit && v.index.is_multiple_of(self.stride);
+        // What is calculated without a fix is told as such, and no promise of a live system.
+        let sampled = |v: &&VehicleState| {
+            v.kind == VehicleKind::Transit && v.index.is_multiple_of(self.stride) && v.held().is_none()
+        };
         let until = now.plus_secs(HORIZON);
         let told: Vec<_> = vehicles.iter().filter(sampled).map(|v| Arc::clone(v.ahead())).collect();
         for call in told.iter().flat_map(|ahead| ahead.iter()) {

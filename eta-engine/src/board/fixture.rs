@@ -137,6 +137,7 @@ pub(crate) fn vehicle(t: &Timetable, id: &str, on_trip: TripDay, next: u16, late
         bearing: Some(90.0),
         fix_time: fix,
         received: fix,
+        held: None,
         on_trip: Some(place),
         ahead: ahead.into(),
         history: Arc::from([TripSpan { on: Some(on_trip), from: fix.plus_secs(-600), to: fix }]),

@@ -33,6 +33,20 @@ const fn after(t: UnixMs, ms: i64) -> UnixMs {
     UnixMs(t.0.saturating_add(ms))
 }
 
+/// Rule 15: a calculated row outlives its published departure by this at least: nobody sees the vehicle go.
+pub const CALCULATED_GRACE_MS: i64 = 60_000;
+/// Rule 15: and by this at most, however unsure the calculation is.
+pub const CALCULATED_MOST_MS: i64 = 300_000;
+
+/// Rule 15: what may be said of a vehicle that is carried on by calculation, once its fix is too old for minutes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Calculated {
+    /// Nine in ten will have left by then.
+    pub surely_left: UnixMs,
+    /// A time later than this, and anything at a later moment, is the timetable's.
+    pub until: UnixMs,
+}
+
 /// What is known of a followed vehicle's call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LiveCall {
@@ -45,6 +59,8 @@ pub struct LiveCall {
     pub fix_time: UnixMs,
     /// It is running this very trip, not one before it.
     pub begun: bool,
+    /// It is jammed or spoofed.
+    pub calculated: Option<Calculated>,
 }
 
 /// One departure, as far as its labels need it.
@@ -67,6 +83,8 @@ pub enum Said {
     About(i64),
     /// The timetable's clock time of a vehicle known to be on its way.
     Underway,
+    /// A calculated clock time.
+    Estimated(UnixMs),
     /// The timetable's clock time.
     Timetable,
     /// It will not come.
@@ -104,6 +122,7 @@ impl Call {
         }
         let minutes = minutes_left(live.shown, at);
         match freshness(live.fix_time, at) {
+            Freshness::Stale | Freshness::None if live.is_calculated(at) => Said::Estimated(live.shown),
             Freshness::None => by_timetable(Said::Timetable),
             _ if live.is_too_far_for_minutes(at) && at < self.scheduled => Said::Timetable,
             Freshness::Fresh => Said::Minutes(minutes),
@@ -121,6 +140,7 @@ impl Call {
             points.extend([FRESH_MS, MARKED_MS, STALE_MS].map(|age| after(live.fix_time, age + 1)));
             points.push(live.should_be_gone());
             points.push(after(live.shown, -live.horizon()));
+            points.extend(live.calculated.map(|c| after(c.until, 1)));
             // Minutes are shown no longer than the marked age lasts: two or three of them.
             let minute_ends = (1..=minutes_left(live.shown, now)).rev().map(|m| after(live.shown, 1 - m * 60_000));
             points.extend(minute_ends.take_while(|end| *end <= marked_till));
@@ -142,7 +162,7 @@ impl Call {
     #[must_use]
     pub fn order_at(&self, now: UnixMs) -> UnixMs {
         match (self.said_at(now), self.live) {
-            (Said::Minutes(_) | Said::About(_), Some(live)) => live.shown,
+            (Said::Minutes(_) | Said::About(_) | Said::Estimated(_), Some(live)) => live.shown,
             _ => self.scheduled,
         }
     }
@@ -159,9 +179,19 @@ impl LiveCall {
 
     /// Rule 5: the vehicle should have left by then, if that falls within what its fix can tell;
     /// otherwise never, and the timetable decides.
-    const fn should_be_gone(&self) -> UnixMs {
+    fn should_be_gone(&self) -> UnixMs {
         let gone = after(self.leaves, LEAVE_GRACE_MS);
+        if let Some(c) = self.calculated.filter(|_| gone > after(self.fix_time, MARKED_MS)) {
+            let earliest = after(self.leaves, CALCULATED_GRACE_MS);
+            let gone = c.surely_left.clamp(earliest, after(self.leaves, CALCULATED_MOST_MS));
+            return if gone <= c.until { gone } else { UnixMs(i64::MAX) };
+        }
         if gone.0 <= self.fix_time.0.saturating_add(STALE_MS) { gone } else { UnixMs(i64::MAX) }
+    }
+
+    /// Rule 15: whether its calculated time may be told.
+    fn is_calculated(&self, at: UnixMs) -> bool {
+        self.calculated.is_some_and(|c| at <= c.until && self.shown <= c.until) && !self.is_too_far_for_minutes(at)
     }
 }
 
@@ -181,16 +211,22 @@ pub fn timeline(call: &Call, lang: Lang, zone: &Zone, now: UnixMs) -> Vec<Label>
 }
 
 fn label(from: UnixMs, said: Said, scheduled: UnixMs, lang: Lang, zone: &Zone) -> Label {
-    let by_clock = |kind, head: &str| {
-        let speech = format!("{head} {}", words::clock_speech(scheduled, zone, lang));
-        (kind, zone.hhmm(scheduled), speech)
+    let at_clock = |kind, head: &str, at: UnixMs| {
+        let speech = format!("{head} {}", words::clock_speech(at, zone, lang));
+        (kind, zone.hhmm(at), speech)
     };
+    let by_clock = |kind, head: &str| at_clock(kind, head, scheduled);
     let (kind, text, speech) = match said {
         Said::Minutes(n) => (LabelKind::Live, words::minutes_text(n, lang), words::minutes_speech(n, lang)),
         Said::About(n) => {
             (LabelKind::Marked, format!("≈{}", words::minutes_text(n, lang)), words::about_speech(n, lang))
         }
         Said::Underway => by_clock(LabelKind::Underway, lang.pick("у дорозі, за розкладом", "on its way, scheduled")),
+        Said::Estimated(shown) => {
+            let head = lang.pick("за розрахунком", "by calculation");
+            let (kind, text, speech) = at_clock(LabelKind::Estimated, head, shown);
+            (kind, format!("≈{text}"), speech)
+        }
         Said::Timetable => by_clock(LabelKind::Timetable, lang.pick("за розкладом", "scheduled")),
         Said::Cancelled => {
             let text = lang.pick("скасовано", "cancelled").to_owned();
@@ -218,7 +254,7 @@ mod tests {
     }
 
     fn live(scheduled: i64, shown: i64, leaves: i64, fix: i64) -> Call {
-        let live = LiveCall { shown: at(shown), leaves: at(leaves), fix_time: at(fix), begun: true };
+        let live = LiveCall { shown: at(shown), leaves: at(leaves), fix_time: at(fix), begun: true, calculated: None };
         Call { scheduled: at(scheduled), cancelled: false, live: Some(live) }
     }
 
@@ -260,6 +296,44 @@ mod tests {
     }
 
     #[test]
+    fn rule_15_a_jammed_vehicle_has_a_calculated_clock_time_and_never_minutes() {
+        let mut call = live(600, 430, 440, 0);
+        let calculated = Calculated { surely_left: at(560), until: at(1200) };
+        call.live.as_mut().unwrap().calculated = Some(calculated);
+        let labels = timeline(&call, Lang::Uk, &kyiv(), at(0));
+        let said =
+            |secs: i64| label_at(&labels, at(secs)).map(|l| (l.kind, l.text.as_str(), l.speech.as_str())).unwrap();
+        assert_eq!(said(90).0, LabelKind::Marked, "as any other vehicle while its fix is young");
+        let spoken = "за розрахунком о чотирнадцятій годині сім хвилин";
+        assert_eq!(
+            said(91),
+            (LabelKind::Estimated, "≈14:07", spoken),
+            "the calculation's clock time, not the timetable's"
+        );
+        assert_eq!(said(559).0, LabelKind::Estimated, "it may yet come");
+        assert_eq!(said(560).0, LabelKind::Gone, "nine in ten have left");
+        let english = timeline(&call, Lang::En, &kyiv(), at(0));
+        assert_eq!(label_at(&english, at(100)).unwrap().speech, "by calculation at fourteen oh seven");
+
+        // What lies beyond what a calculation is good for is the timetable's, before and after.
+        let mut far = live(1300, 1201, 1210, 0);
+        far.live.as_mut().unwrap().calculated = Some(calculated);
+        assert_eq!((read(&far, 100).as_str(), read(&far, 200).as_str()), ("14:21", "14:21"));
+        let mut late = live(1300, 1100, 1110, 0);
+        late.live.as_mut().unwrap().calculated = Some(Calculated { surely_left: at(1400), until: at(1200) });
+        assert_eq!((read(&late, 1200).as_str(), read(&late, 1201).as_str()), ("≈14:18", "14:21"));
+    }
+
+    #[test]
+    fn rule_15_however_unsure_a_calculated_row_goes() {
+        for (surely_left, gone) in [(445, 500), (900, 740)] {
+            let mut call = live(2000, 430, 440, 0);
+            call.live.as_mut().unwrap().calculated = Some(Calculated { surely_left: at(surely_left), until: at(1200) });
+            assert_eq!(call.gone_from(at(0)), at(gone), "{surely_left}");
+        }
+    }
+
+    #[test]
     fn rule_4_minutes_are_for_the_near_future() {
         assert_eq!(read(&live(3590, 3601, 3610, 0), 0), "14:59");
         assert_eq!(read(&live(3590, 3601, 3610, 0), 1), "60 хв");
@@ -290,9 +364,19 @@ mod tests {
     }
 
     fn any_call() -> impl Strategy<Value = Call> {
-        let live = (-300i64..5000, 0i64..90, -400i64..3, any::<bool>()).prop_map(|(shown, dwell, fix, begun)| {
-            LiveCall { shown: at(shown), leaves: at(shown + dwell), fix_time: at(fix), begun }
-        });
+        let calculated = prop::option::of((0i64..400, 60i64..1800));
+        let live = (-300i64..5000, 0i64..90, -400i64..3, any::<bool>(), calculated).prop_map(
+            |(shown, dwell, fix, begun, calculated)| LiveCall {
+                shown: at(shown),
+                leaves: at(shown + dwell),
+                fix_time: at(fix),
+                begun,
+                calculated: calculated.map(|(spread, held)| Calculated {
+                    surely_left: at(shown + dwell + spread),
+                    until: at(fix + held),
+                }),
+            },
+        );
         (-600i64..5400, prop::bool::weighted(0.1), prop::option::of(live))
             .prop_map(|(scheduled, cancelled, live)| Call { scheduled: at(scheduled), cancelled, live })
     }
@@ -317,6 +401,11 @@ mod tests {
                 Said::Minutes(_) => prop_assert!(age.is_some_and(|a| a <= FRESH_MS)),
                 Said::About(_) => prop_assert!(age.is_some_and(|a| a <= MARKED_MS)),
                 Said::Underway => prop_assert!(age.is_some_and(|a| a <= STALE_MS)),
+                Said::Estimated(shown) => {
+                    let c = call.live.and_then(|l| l.calculated);
+                    prop_assert!(age.is_some_and(|a| a > MARKED_MS));
+                    prop_assert!(c.is_some_and(|c| at(secs) <= c.until && shown <= c.until));
+                }
                 Said::Timetable | Said::Cancelled => prop_assert!(at(secs).0 < call.scheduled.0 + TIMETABLE_GRACE_MS),
                 Said::Gone => {}
             }

@@ -8,7 +8,7 @@ use transit_model::lang::Lang;
 use transit_model::time::UnixMs;
 use transit_model::timetable::{Boarding, Timetable};
 
-use super::labels::{self, Call, LiveCall, Said};
+use super::labels::{self, Calculated, Call, LiveCall, Said};
 use super::words;
 use crate::world::{CallPrediction, TripDay, Vehicle, World, call_key};
 
@@ -83,6 +83,10 @@ fn followed<'a>(world: &World, vehicle: &'a Vehicle, call: &'a CallPrediction) -
         // A tracker's clock may run ahead; what it says is not fresher than the moment we know of.
         fix_time: vehicle.fix_time.min(world.now),
         begun: vehicle.on_trip.as_ref().is_some_and(|t| t.on == call.on),
+        calculated: vehicle.held.map(|h| {
+            let unsure = call.arrival_p90.0.saturating_sub(call.arrival.0);
+            Calculated { surely_left: UnixMs(call.published_departure.0.saturating_add(unsure)), until: h.until }
+        }),
     };
     let cancelled = world.progress_of(call.on).cancelled;
     let labels = Call { scheduled: call.scheduled_departure, cancelled, live: Some(live) };
@@ -112,12 +116,15 @@ pub fn row(world: &World, d: &Departure<'_>, lang: Lang, name_platform: bool, no
     let t = &*world.timetable;
     let (trip, route) = (t.trips.at(d.on.trip), t.route_of(d.on.trip));
     let freshness = d.by.map_or(Freshness::None, |(v, _)| labels::freshness(v.fix_time.min(world.now), now));
+    let estimated = matches!(d.call.said_at(now), Said::Estimated(_));
     let source = match (d.call.cancelled, freshness) {
         (true, _) => RowSource::Cancelled,
         (false, Freshness::None) => RowSource::Timetable,
+        // Nobody sees it: it is not live, however short a time ago it was.
+        (false, _) if estimated => RowSource::Timetable,
         (false, _) => RowSource::Live,
     };
-    let predicted = d.by.map(|(_, c)| c).filter(|_| source == RowSource::Live);
+    let predicted = d.by.map(|(_, c)| c).filter(|_| source == RowSource::Live || estimated);
     let platform = if name_platform { t.stops.at(d.stop).platform.to_string() } else { String::new() };
     let hex = |rgb: u32| format!("#{:06x}", rgb & 0xff_ffff);
     BoardRow {
@@ -138,6 +145,7 @@ pub fn row(world: &World, d: &Departure<'_>, lang: Lang, name_platform: bool, no
         stop_sequence: t.pattern_of(d.on.trip).call(d.pos).map_or(0, |c| c.seq.0),
         vehicle_id: d.by.map(|(v, _)| v.id.to_string()),
         source,
+        estimated,
         freshness,
         wheelchair: trip.wheelchair,
         crowding: None,

@@ -7,7 +7,7 @@ use transit_model::ids::StopIdx;
 use transit_model::lang::Lang;
 use transit_model::time::{ServiceDate, UnixMs};
 
-use super::labels::{SLACK_MS, STALE_MS, Said};
+use super::labels::{MARKED_MS, SLACK_MS, STALE_MS, Said};
 use super::rows::Departure;
 use super::words::{self, Phrase};
 use crate::world::World;
@@ -65,7 +65,9 @@ pub fn notice(
     till: UnixMs,
 ) -> Vec<Label> {
     let all_gone = rows.iter().map(|d| d.call.gone_from(now)).max().unwrap_or(now);
-    let mut points: Vec<UnixMs> = rows.iter().flat_map(|d| [silent_from(d), d.call.gone_from(now)]).collect();
+    let calculated = |d: &Departure<'_>| calculated_in(d).map_or([UnixMs(i64::MAX); 2], |(from, until)| [from, until]);
+    let points = |d| [silent_from(d), d.call.gone_from(now)].into_iter().chain(calculated(d));
+    let mut points: Vec<UnixMs> = rows.iter().flat_map(points).collect();
     points.retain(|p| *p > now && *p < till);
     points.sort_unstable();
     points.dedup();
@@ -92,11 +94,23 @@ fn silent_from(d: &Departure<'_>) -> UnixMs {
     d.call.live.map_or(UnixMs(i64::MAX), |l| UnixMs(l.fix_time.0.saturating_add(STALE_MS + 1)))
 }
 
+/// When a row may begin and cease to say what is calculated.
+fn calculated_in(d: &Departure<'_>) -> Option<(UnixMs, UnixMs)> {
+    let live = d.call.live?;
+    let till = live.calculated?.until;
+    Some((UnixMs(live.fix_time.0.saturating_add(MARKED_MS + 1)), UnixMs(till.0.saturating_add(1))))
+}
+
 /// Rule 3, "since when": what the board says of vehicles it no longer hears. Empty while it hears all.
 fn silence(world: &World, rows: &[Departure<'_>], lang: Lang, at: UnixMs) -> Phrase {
     let zone = &world.timetable.zone;
     let shown = rows.iter().filter(|d| d.call.said_at(at) != Said::Gone);
     let followed: Vec<_> = shown.filter(|d| d.call.live.is_some()).collect();
+    // Rule 15: what the mark beside a clock time means, and since when.
+    let estimated = |d: &&&Departure<'_>| matches!(d.call.said_at(at), Said::Estimated(_));
+    if let Some(since) = followed.iter().filter(estimated).filter_map(|d| d.call.live.map(|l| l.fix_time)).min() {
+        return words::calculated_since(&words::moment(since, at, zone, lang), lang);
+    }
     let silent: Vec<_> = followed.iter().filter(|d| silent_from(d) <= at).collect();
     let last_fix = |d: &Departure<'_>| d.call.live.map_or(at, |l| l.fix_time);
     if followed.is_empty() {

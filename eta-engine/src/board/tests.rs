@@ -266,6 +266,41 @@ fn a_board_in_english() {
     assert_eq!(board.rows[1].sentence(now).unwrap(), "Trolleybus 2 to Вокзал, scheduled at fourteen fourteen.");
 }
 
+#[test]
+fn rule_15_a_calculated_row_is_neither_live_nor_the_timetables_and_the_board_says_so() {
+    let t = timetable();
+    let now = at(&t, "14:00:30");
+    let mut jammed = vehicle(&t, "17", trip(&t, "t2-1400"), 1, 180, now.plus_secs(-120));
+    jammed.held = Some(crate::world::Held {
+        by: transit_model::warfare::Warfare::Jamming,
+        since: jammed.fix_time,
+        until: jammed.fix_time.plus_secs(1200),
+    });
+    let w = world(&t, now).with_vehicles(vec![jammed]);
+    let board = at_b(&w, now);
+    assert_eq!(
+        read(&board, now),
+        "Running | Час із ≈ — за розрахунком. Останній супутниковий сигнал о 13:58\n2 Вокзал ≈14:07\n2 Вокзал 14:14\n5 Парк 14:20\n2 Вокзал 14:24"
+    );
+    let row = &board.rows[0];
+    assert_eq!((row.source, row.estimated), (RowSource::Timetable, true));
+    assert_eq!((row.arrival, row.fix_time), (Some(at(&t, "14:07:00")), Some(now.plus_secs(-120))));
+    assert_eq!(
+        row.sentence(now).unwrap(),
+        "Тролейбус 2, напрямок Вокзал, за розрахунком о чотирнадцятій годині сім хвилин."
+    );
+    assert!(board.rows[1..].iter().all(|r| !r.estimated));
+    // Gone by calculation, with nobody to say so; a live fix puts it back, as long as it has not been seen to leave.
+    let later = now.plus_secs(600);
+    assert!(!read(&board, later).contains("≈"), "{}", read(&board, later));
+    let returned = world(&t, later).with_vehicles(vec![vehicle(&t, "17", trip(&t, "t2-1400"), 1, 500, later)]);
+    assert!(read(&at_b(&returned, later), later).starts_with("Running\n2 Вокзал 1 хв"));
+    let departed = with_progress(returned, trip(&t, "t2-1400"), 2, false);
+    assert!(at_b(&departed, later).rows.iter().all(|r| r.trip_id != "t2-1400"), "a departed vehicle never comes back");
+    let english = compose(&w, stop(&t, "B"), Lang::En, 1.0, 4, now);
+    assert_eq!(english.rows[0].sentence(now).unwrap(), "Trolleybus 2 to Вокзал, by calculation at fourteen oh seven.");
+}
+
 /// What happened to a vehicle between two worlds.
 #[derive(Clone, Debug)]
 struct Step {

@@ -247,6 +247,15 @@ pub fn no_live_since(since: &Phrase, lang: Lang) -> Phrase {
     Phrase { text: format!("{head} {}", since.text), speech: format!("{head} {}", since.speech) }
 }
 
+/// Some clock times of the board are calculated, for satellite signals are jammed or spoofed.
+#[must_use]
+pub fn calculated_since(since: &Phrase, lang: Lang) -> Phrase {
+    let head = lang.pick("Час із ≈ — за розрахунком", "Times with ≈ are calculated");
+    let spoken = lang.pick("Частина часу — за розрахунком", "Some times are calculated");
+    let link = lang.pick("Останній супутниковий сигнал", "Last satellite signal");
+    Phrase { text: format!("{head}. {link} {}", since.text), speech: format!("{spoken}. {link} {}", since.speech) }
+}
+
 /// No vehicle has ever been heard.
 #[must_use]
 pub fn never_live(lang: Lang) -> Phrase {

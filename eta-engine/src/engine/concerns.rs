@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 use transit_model::dispatch::{Concern, Phase};
+use transit_model::warfare::Warfare;
 
 use crate::world::{TripDay, Vehicle, World};
 
@@ -34,6 +35,23 @@ fn silent(world: &World, v: &Vehicle) -> Option<Concern> {
     }
     let (route_id, route) = on_route(world, v)?;
     let since = world.timetable.zone.hhmm(v.fix_time);
+    if let Some(held) = v.held {
+        let until = world.timetable.zone.hhmm(held.until);
+        let (uk, en) = match held.by {
+            Warfare::Jamming => ("глушать", "jammed"),
+            Warfare::Spoofing => ("підміняють сигнал", "spoofed"),
+        };
+        return Some(Concern {
+            key: format!("held:{}", v.id),
+            level: 3,
+            kind: "held".to_owned(),
+            text_uk: format!("{} на маршруті {route}: {uk}, з {since} ведемо за розрахунком, до {until}", v.id),
+            text_en: format!("{} on route {route} is {en}: held by calculation since {since}, until {until}", v.id),
+            vehicle_id: Some(v.id.to_string()),
+            route_id: Some(route_id),
+            since: v.fix_time,
+        });
+    }
     Some(Concern {
         key: format!("silent:{}", v.id),
         level: 2,

@@ -10,6 +10,7 @@
 mod claims;
 pub mod concerns;
 pub mod features;
+pub mod held;
 mod model;
 mod motion;
 mod phase;
@@ -27,6 +28,7 @@ use transit_model::fix::Fix;
 use transit_model::ids::{StopPos, VehicleId};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
+use transit_model::warfare::Raid;
 
 use crate::learning::links::{DayKind, When};
 use crate::matching::day::Days;
@@ -91,6 +93,7 @@ pub struct Engine {
     vehicles: Vec<VehicleState>,
     by_id: FxHashMap<VehicleId, usize>,
     machinery: rustc_hash::FxHashSet<VehicleId>,
+    sky: held::Sky,
     claims: Claims,
     progress: Arc<FxHashMap<TripDay, TripProgress>>,
     events: Vec<StopEvent>,
@@ -118,6 +121,7 @@ impl Engine {
             vehicles: Vec::new(),
             by_id: FxHashMap::default(),
             machinery: rustc_hash::FxHashSet::default(),
+            sky: held::Sky::default(),
             claims: Claims::default(),
             progress: Arc::default(),
             events: Vec::new(),
@@ -159,6 +163,11 @@ impl Engine {
     /// Vehicles that have no timetable: they are placed and never matched to a trip.
     pub fn set_machinery(&mut self, ids: impl IntoIterator<Item = VehicleId>) {
         self.machinery = ids.into_iter().collect();
+    }
+
+    /// Which receivers are jammed or spoofed now, as ingest sees it: of such vehicles silence says nothing.
+    pub fn set_raids(&mut self, raids: Vec<Raid>) {
+        self.sky = held::Sky::of(raids);
     }
 
     /// Stop events since this was last asked, in the order they became known.
@@ -250,11 +259,17 @@ impl Engine {
             Some(TripDay { date: on.date, trip })
         };
         let mut days = std::mem::take(&mut self.days);
-        let context = predict::Context { timetable: t, model: &self.model, settings: &self.settings, now };
+        let held = self.sky.holds(v, now);
+        // A vehicle that is held is predicted as it was when it was last seen, by what is known today.
+        let seen = held.map_or(now, |h| h.since);
+        let context = predict::Context { timetable: t, model: &self.model, settings: &self.settings, now: seen };
         let made = predict::ahead(v, &context, &mut |on| next_of(on, &mut days));
         self.days = days;
         if let Some(v) = self.vehicles.get_mut(i) {
-            v.publish(made, now);
+            match held {
+                Some(held) => v.publish_held(made, held),
+                None => v.publish(made, now),
+            }
         }
     }
 

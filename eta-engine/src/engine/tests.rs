@@ -297,6 +297,83 @@ fn a_silent_vehicle_is_raised_and_then_no_longer_predicted() {
     assert!(e.world(much_later, true).vehicles[0].ahead.is_empty());
 }
 
+/// Jammed around the middle of the street since a moment.
+fn jammed(t: &Timetable, since: &str, vehicles: &[&str]) -> Vec<Raid> {
+    let vehicles = vehicles.iter().map(|v| VehicleId::from(*v)).collect();
+    let kind = transit_model::warfare::Warfare::Jamming;
+    vec![Raid { kind, since: clock(t, since), lat: 48.85, lon: 37.6 + 1.5 * KM, radius_m: 1000.0, vehicles }]
+}
+
+#[test]
+fn a_jammed_vehicle_is_carried_on_by_calculation_and_given_up_after_twenty_minutes() {
+    let t = street();
+    let mut e = engine(&t);
+    drive(&mut e, &t, "08:00:00", "08:05:00", [0.0, 1.25], 0.0);
+    // It was the first to go deaf: of the episode, which was seen two minutes later, it is part by its place.
+    e.set_raids(jammed(&t, "08:07:00", &[]));
+    let v = vehicle(&mut e, clock(&t, "08:06:00"));
+    assert_eq!(v.held, None, "its fix is young enough for minutes");
+    let v = vehicle(&mut e, clock(&t, "08:07:30"));
+    let held = v.held.unwrap();
+    assert_eq!((held.since, held.until), (clock(&t, "08:05:00"), clock(&t, "08:25:00")));
+    let at_c = v.ahead[0];
+    assert!((at_c.arrival.secs_since(clock(&t, "08:08:00"))).abs() < 20, "{at_c:?}");
+
+    // It has passed C by calculation; D is where it was said to be, and not put off.
+    let v = vehicle(&mut e, clock(&t, "08:10:00"));
+    assert_eq!(v.ahead[0].published_arrival, at_c.published_arrival, "a calculated time stands");
+    let at_d = v.ahead[1];
+    assert!((at_d.arrival.secs_since(clock(&t, "08:12:00"))).abs() < 30, "{at_d:?}");
+    assert!(at_d.arrival_p90.0 - at_d.arrival.0 >= at_c.arrival_p90.0 - at_c.arrival.0, "it grows less sure");
+    assert!(v.ahead.iter().any(|c| &*t.trips.at(c.on.trip).id == "b1"), "and on into its next trip");
+    let w = e.world(clock(&t, "08:10:00"), true);
+    assert_eq!(w.progress_of(at_c.on).passed, 2, "nothing that was not seen is over");
+    let said: Vec<_> = w.concerns.iter().map(|c| (c.kind.as_str(), c.level)).collect();
+    assert_eq!(said, [("held", 3)]);
+    assert!(
+        w.concerns[0].text_uk.contains("глушать, з 08:05 ведемо за розрахунком, до 08:25"),
+        "{}",
+        w.concerns[0].text_uk
+    );
+
+    let v = vehicle(&mut e, clock(&t, "08:25:01"));
+    assert_eq!((v.held, v.ahead.len()), (None, 0));
+}
+
+#[test]
+fn whoever_hears_again_is_live_again_and_who_is_silent_for_another_reason_is_not_held() {
+    let t = street();
+    let mut e = engine(&t);
+    drive(&mut e, &t, "08:00:00", "08:05:00", [0.0, 1.25], 0.0);
+    e.set_raids(jammed(&t, "08:05:30", &["1204"]));
+    assert!(vehicle(&mut e, clock(&t, "08:08:00")).held.is_some());
+    drive(&mut e, &t, "08:08:30", "08:09:00", [1.9, 2.1], 0.0);
+    let v = vehicle(&mut e, clock(&t, "08:09:00"));
+    assert_eq!((v.held, v.ahead[0].pos.0), (None, 3), "{:?}", v.ahead[0]);
+    // Elsewhere, or silent long before anybody was deaf, or when it is all over.
+    e.set_raids(vec![Raid { lat: 48.95, ..jammed(&t, "08:05:30", &[]).remove(0) }]);
+    assert_eq!(vehicle(&mut e, clock(&t, "08:11:00")).held, None);
+    e.set_raids(jammed(&t, "08:13:00", &[]));
+    assert_eq!(vehicle(&mut e, clock(&t, "08:14:00")).held, None);
+    e.set_raids(jammed(&t, "08:11:00", &[]));
+    assert!(vehicle(&mut e, clock(&t, "08:14:00")).held.is_some());
+    e.set_raids(Vec::new());
+    assert_eq!(vehicle(&mut e, clock(&t, "08:14:00")).held, None);
+}
+
+#[test]
+fn a_jammed_vehicle_holds_at_its_terminal_as_any_other_would() {
+    let t = street();
+    let mut e = engine(&t);
+    drive(&mut e, &t, "08:00:00", "08:12:00", [0.0, 3.0], 0.0);
+    drive(&mut e, &t, "08:12:00", "08:13:00", [3.0, 3.0], 6.0);
+    e.set_raids(jammed(&t, "08:14:00", &["1204"]));
+    let v = vehicle(&mut e, clock(&t, "08:18:00"));
+    let first = v.ahead.iter().find(|c| &*t.trips.at(c.on.trip).id == "b1").unwrap();
+    assert!(v.held.is_some());
+    assert!((0..=5).contains(&first.departure.secs_since(clock(&t, "08:20:00"))), "{first:?}");
+}
+
 #[test]
 fn a_machine_is_placed_and_never_given_a_trip() {
     let t = street();

@@ -20,7 +20,7 @@ use crate::learning::calibration::{Doing, lead_bin};
 use crate::matching::network::Network;
 use crate::matching::snap::Motion;
 use crate::matching::track::Track;
-use crate::world::{CallPrediction, OnTrip, TripDay, TripSpan, Vehicle};
+use crate::world::{CallPrediction, Held, OnTrip, TripDay, TripSpan, Vehicle};
 
 /// Faster than anything drives, m/s.
 const LEAP_SPEED: f32 = 55.0;
@@ -32,6 +32,8 @@ const LEAP_FIXES: u8 = 3;
 const STANDING_SPEED: f32 = 0.8;
 /// Of so many predictions one is kept with what it rested on.
 const SAMPLE: u64 = 4;
+/// A calculated clock time moves by so much or not at all, milliseconds.
+const STEADY_MS: i64 = 60_000;
 /// How long the trips a vehicle was on are remembered, seconds.
 const HISTORY: i64 = 24 * 3600;
 
@@ -107,6 +109,7 @@ pub struct VehicleState {
     leaps: u8,
     history: Vec<TripSpan>,
     ahead: Arc<[CallPrediction]>,
+    held: Option<Held>,
     told: Vec<(TripDay, StopPos, Published, Published)>,
     pending: Vec<Pending>,
 }
@@ -131,6 +134,7 @@ impl VehicleState {
             leaps: 0,
             history: Vec::new(),
             ahead: Arc::from([]),
+            held: None,
             told: Vec::new(),
             pending: Vec::new(),
         }
@@ -140,6 +144,12 @@ impl VehicleState {
     #[must_use]
     pub fn ahead(&self) -> &Arc<[CallPrediction]> {
         &self.ahead
+    }
+
+    /// Whether those were calculated without a fix to believe, and since when.
+    #[must_use]
+    pub const fn held(&self) -> Option<Held> {
+        self.held
     }
 
     /// How it moved from its last fix to this one, unless the fix is not to be taken.
@@ -248,6 +258,10 @@ impl VehicleState {
     /// Takes new predictions in: keeps some to be judged, and holds back what people are told.
     pub(super) fn publish(&mut self, made: Made, now: UnixMs) {
         let Made { doing, estimates, .. } = made;
+        if self.held.take().is_some() {
+            // Nobody was shown a countdown: a clock time does not hold the next one back.
+            self.told.clear();
+        }
         for e in &estimates {
             self.keep_to_judge(e, doing, now);
         }
@@ -265,6 +279,24 @@ impl VehicleState {
             });
         }
         self.told = told;
+        self.ahead = ahead.into();
+    }
+
+    /// Takes in what was calculated for a vehicle that is held: a clock time is told anew only when it has moved
+    /// by a minute, and nothing of it is judged: the model shall not learn from what it could not see.
+    pub(super) fn publish_held(&mut self, made: Made, held: Held) {
+        let before = self.held.replace(held).map(|_| std::mem::take(&mut self.told)).unwrap_or_default();
+        let mut ahead = Vec::with_capacity(made.estimates.len());
+        self.told.clear();
+        for e in made.estimates {
+            let same = |p: Published, now: UnixMs| if (p.anchor.0 - now.0).abs() < STEADY_MS { p.anchor } else { now };
+            let told = before.iter().find(|(on, pos, ..)| *on == e.call.on && *pos == e.call.pos);
+            let arrival = told.map_or(e.call.arrival, |t| same(t.2, e.call.arrival));
+            let departure = told.map_or(e.call.departure, |t| same(t.3, e.call.departure)).max(arrival);
+            let plain = |at: UnixMs| Published { shown: at, anchor: at };
+            self.told.push((e.call.on, e.call.pos, plain(arrival), plain(departure)));
+            ahead.push(CallPrediction { published_arrival: arrival, published_departure: departure, ..e.call });
+        }
         self.ahead = ahead.into();
     }
 
@@ -299,6 +331,7 @@ impl VehicleState {
             fix_time: last.time,
             received: last.received,
             on_trip: self.on_trip(t),
+            held: self.held,
             ahead: Arc::clone(&self.ahead),
             history: self.history.clone().into(),
         })

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use transit_model::dispatch::{
-    Concern, DispatchState, LadderRail, LadderStop, Phase, Place, RouteView, StopAhead, VehicleKind, VehicleTrip,
-    VehicleView,
+    Concern, DispatchState, HeldView, LadderRail, LadderStop, Phase, Place, RouteView, StopAhead, VehicleKind,
+    VehicleTrip, VehicleView,
 };
 use transit_model::ids::{Idx, PatternIdx, RouteIdx, StopPos};
 use transit_model::time::{ServiceDate, UnixMs};
@@ -155,7 +155,8 @@ fn vehicle(t: &Timetable, v: &Vehicle, now: UnixMs) -> VehicleView {
         place: on.and_then(|p| place(t, p.on, p.next.at(), f64::from(p.fraction))),
         scheduled_place: on.and_then(|p| scheduled_place(t, p.on, now)),
         delay: on.and_then(|p| p.delay).map(i64::from),
-        stops_ahead: stops_ahead(t, v),
+        held: v.held.map(|h| HeldView { by: h.by, since: h.since, until: h.until }),
+        stops_ahead: stops_ahead(t, v, now),
     }
 }
 
@@ -197,9 +198,11 @@ fn scheduled_place(t: &Timetable, on: TripDay, now: UnixMs) -> Option<Place> {
     place(t, on, next, fraction)
 }
 
-fn stops_ahead(t: &Timetable, v: &Vehicle) -> Vec<StopAhead> {
+fn stops_ahead(t: &Timetable, v: &Vehicle, now: UnixMs) -> Vec<StopAhead> {
     v.ahead
         .iter()
+        // Of a vehicle that is held the calls calculated to be over are kept.
+        .filter(|c| v.held.is_none() || c.departure >= now)
         .take(STOPS_AHEAD)
         .map(|c| {
             let stop = t.stops.at(c.stop);

@@ -128,7 +128,8 @@ const LINK_SIGN: &str = "<svg class=\"icon\" aria-hidden=\"true\"><use class=\"s
 fn row(r: &BoardRow, lang: Lang, zone: &Zone, names: Names<'_>, now: UnixMs) -> Option<String> {
     let label = label_at(&r.labels, now).filter(|l| !l.text.is_empty())?;
     let kind = kind_name(label.kind);
-    let differs = matches!(label.kind, LabelKind::Live | LabelKind::Marked | LabelKind::Cancelled);
+    let differs =
+        matches!(label.kind, LabelKind::Live | LabelKind::Marked | LabelKind::Estimated | LabelKind::Cancelled);
     let scheduled = match label.kind {
         _ if differs => format!("{} {}", lang.pick("за розкладом", "scheduled"), zone.hhmm(r.scheduled)),
         LabelKind::Underway => lang.pick("у дорозі", "on its way").to_owned(),
@@ -170,6 +171,7 @@ const fn kind_name(kind: LabelKind) -> &'static str {
         LabelKind::Marked => "marked",
         LabelKind::Underway => "underway",
         LabelKind::Timetable => "timetable",
+        LabelKind::Estimated => "estimated",
         LabelKind::Cancelled => "cancelled",
         LabelKind::Gone => "gone",
         LabelKind::Words => "words",

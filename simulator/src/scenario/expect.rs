@@ -28,11 +28,17 @@ pub enum Figure {
     Lost,
     /// Percent of the stops truly served that have a stop event within two minutes of the truth.
     StopsSeen,
+    /// Calls promised, once a minute, by calculation of jammed and spoofed vehicles that truly made them.
+    HeldCalls,
+    /// The mean absolute error of their calculated arrivals, seconds.
+    HeldMae,
+    /// The same of the timetable's arrivals for the same calls, seconds.
+    HeldTimetableMae,
 }
 
 impl Figure {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Reports,
         Self::Live,
         Self::RightTrip,
@@ -41,6 +47,9 @@ impl Figure {
         Self::InSpoofedPlace,
         Self::Lost,
         Self::StopsSeen,
+        Self::HeldCalls,
+        Self::HeldMae,
+        Self::HeldTimetableMae,
     ];
 
     /// As scenarios write it, before `_min` or `_max`.
@@ -55,6 +64,9 @@ impl Figure {
             Self::InSpoofedPlace => "in_spoofed_place",
             Self::Lost => "lost",
             Self::StopsSeen => "stops_seen_percent",
+            Self::HeldCalls => "held_calls",
+            Self::HeldMae => "held_mae_s",
+            Self::HeldTimetableMae => "held_timetable_mae_s",
         }
     }
 }

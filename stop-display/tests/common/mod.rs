@@ -56,6 +56,7 @@ pub(crate) fn row(lang: Lang, now: UnixMs, route: &str, mode: Mode, destination:
         stop_sequence: 7,
         vehicle_id: Some("1024".to_owned()),
         source: RowSource::Live,
+        estimated: false,
         freshness: Freshness::Fresh,
         wheelchair: None,
         crowding: None,

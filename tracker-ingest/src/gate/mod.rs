@@ -15,6 +15,7 @@ use transit_model::fix::{Fix, Source};
 use transit_model::ids::VehicleId;
 use transit_model::plane::haversine;
 use transit_model::time::UnixMs;
+use transit_model::warfare::Raid;
 
 use crate::codec::{DeviceKey, Position, Record};
 use crate::rejection::Rejection;
@@ -26,6 +27,8 @@ pub use sky::{Episode, Warfare};
 
 /// A device is being heard when it was live so short a time ago, ms.
 const HEARD: i64 = 600_000;
+/// It speaks when it was live so short a time ago, ms: trackers report every 5 to 60 seconds.
+const SPEAKS: i64 = 90_000;
 /// How many records of a device are remembered to know a repeated one.
 const REMEMBERED: usize = 32;
 
@@ -146,6 +149,18 @@ impl Gate {
         self.sky.episodes()
     }
 
+    /// The same as the engine wants them: with the vehicles affected, whom `vehicle_of` knows.
+    pub fn raids(&mut self, now: UnixMs, vehicle_of: impl Fn(&DeviceKey) -> Option<VehicleId>) -> Vec<Raid> {
+        self.sky.forget(now);
+        let mut raids = Vec::new();
+        for (e, who) in self.sky.affected() {
+            let mut vehicles: Vec<VehicleId> = who.filter_map(&vehicle_of).collect();
+            vehicles.sort_unstable();
+            raids.push(Raid { kind: e.kind, since: e.since, lat: e.lat, lon: e.lon, radius_m: e.radius_m, vehicles });
+        }
+        raids
+    }
+
     /// Judges a record received at a moment. Moments must not run backwards.
     pub fn judge(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
         let judged = self.judge_alone(raw, received);
@@ -178,9 +193,12 @@ impl Gate {
                     return judged;
                 };
                 let devices = &self.devices;
-                let there = |lat, lon, metres| {
+                // Whoever says nothing at all has no say in whether the others are deaf.
+                let speaks = |d: &Device| d.live.is_some_and(|l| received.0.saturating_sub(l.seen.time.0) < SPEAKS);
+                let there = |lat, lon, metres, lost: &dyn Fn(&DeviceKey) -> bool| {
                     let near = |l: Live| haversine(l.seen.lat, l.seen.lon, lat, lon) <= metres;
-                    devices.values().filter(|d| heard(d) && d.live.is_some_and(near)).count()
+                    let counts = |k: &DeviceKey, d: &Device| heard(d) && (speaks(d) || lost(k));
+                    devices.iter().filter(|(k, d)| counts(k, d) && d.live.is_some_and(near)).count()
                 };
                 self.sky.lost(raw.device, live.seen, received, there);
                 judged

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 use transit_model::plane::haversine;
 use transit_model::time::UnixMs;
+pub use transit_model::warfare::Warfare;
 
 use super::Seen;
 use crate::codec::DeviceKey;
@@ -26,9 +27,11 @@ const SHARE: f64 = 0.03;
 /// How near each other the places are to which spoofed vehicles jump, metres. A spoofer tells all receivers one place,
 /// often one that circles or drifts.
 pub(super) const ONE_PLACE: f64 = 5_000.0;
-/// The radius of an area that is jammed, metres: a vehicle-borne jammer reaches one to five kilometres in a city.
+/// The radii of an area that may be jammed, metres: a vehicle-borne jammer reaches one to five kilometres in a
+/// city. The smaller is tried first: around it people hear well, and would outvote those who are deaf.
+const AREAS: [f64; 2] = [1_500.0, 3_000.0];
 const ONE_AREA: f64 = 3_000.0;
-/// Of the vehicles of a jammed area at least this share has lost its fix. Vehicles in a tunnel or a hall have
+/// Of the vehicles of a jammed area that say anything at least this share has lost its fix. Vehicles in a tunnel or a hall have
 /// neighbours in the street that see satellites.
 const MOST_OF_THEM: f64 = 0.6;
 /// A fix is lost when it has been for so long, ms: a status message without a position is no loss.
@@ -40,29 +43,6 @@ const MOST_EPISODES: usize = 8;
 const MOST_JUMPS: usize = 4096;
 /// How much a new jump moves the place an episode is held to be at: a spoofed place drifts.
 const DRIFT: f64 = 0.1;
-
-/// What is done to the receivers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Warfare {
-    /// They are told they are elsewhere.
-    Spoofing,
-    /// They hear no satellites.
-    Jamming,
-}
-
-impl Warfare {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Spoofing, Self::Jamming];
-
-    /// The name in metrics and of the dispatcher's concern.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Spoofing => "gnss_spoofing",
-            Self::Jamming => "gnss_jamming",
-        }
-    }
-}
 
 /// An episode of it.
 #[derive(Clone, PartialEq, Debug)]
@@ -77,6 +57,8 @@ pub struct Episode {
     pub lat: f64,
     /// Degrees.
     pub lon: f64,
+    /// How far from there vehicles are deaf, metres; 0 for a spoofed place, which says nothing of where they are.
+    pub radius_m: f64,
     /// How many vehicles it has affected.
     pub vehicles: usize,
 }
@@ -134,7 +116,7 @@ impl Sky {
         let who: FxHashSet<DeviceKey> = near.iter().map(|j| j.device.clone()).collect();
         let (lat, lon) = middle(near.iter().map(|j| (j.lat, j.lon)));
         let vehicles = who.len();
-        let episode = Episode { kind: Warfare::Spoofing, since, last: now, lat, lon, vehicles };
+        let episode = Episode { kind: Warfare::Spoofing, since, last: now, lat, lon, radius_m: 0.0, vehicles };
         self.episodes.push(Affected { episode, who });
         true
     }
@@ -167,14 +149,14 @@ impl Sky {
         true
     }
 
-    /// A vehicle that was at a place has no fix now. `there`: how many vehicles that are being heard were last
-    /// within so many metres of a place.
+    /// A vehicle that was at a place has no fix now. `there`: how many vehicles that have a fix, or are told to
+    /// have lost it, were last within so many metres of a place.
     pub(super) fn lost(
         &mut self,
         device: &DeviceKey,
         at: Seen,
         now: UnixMs,
-        there: impl FnOnce(f64, f64, f64) -> usize,
+        there: impl Fn(f64, f64, f64, &dyn Fn(&DeviceKey) -> bool) -> usize,
     ) {
         self.forget(now);
         let loss =
@@ -193,24 +175,25 @@ impl Sky {
             episode.last = now;
             return;
         }
-        let near: Vec<(&DeviceKey, &Loss)> = self
-            .losses
-            .iter()
-            .filter(|(_, l)| l.last.0.saturating_sub(l.since.0) >= LOST)
-            .filter(|(_, l)| haversine(l.lat, l.lon, at.lat, at.lon) <= ONE_AREA)
-            .collect();
-        if near.len() < FEWEST || self.episodes.len() >= MOST_EPISODES {
+        if self.episodes.len() >= MOST_EPISODES {
             return;
         }
-        let enough = |of: usize| near.len() as f64 >= MOST_OF_THEM * of as f64;
-        if !enough(there(at.lat, at.lon, ONE_AREA)) {
-            return;
-        }
+        let lost = |device: &DeviceKey| self.losses.contains_key(device);
+        let deaf_within = |metres: f64| -> Vec<(&DeviceKey, &Loss)> {
+            let deaf = self.losses.iter().filter(|(_, l)| l.last.0.saturating_sub(l.since.0) >= LOST);
+            deaf.filter(|(_, l)| haversine(l.lat, l.lon, at.lat, at.lon) <= metres).collect()
+        };
+        let jammed = |metres: f64| {
+            let near = deaf_within(metres);
+            let most = || near.len() as f64 >= MOST_OF_THEM * there(at.lat, at.lon, metres, &lost) as f64;
+            (near.len() >= FEWEST && most()).then_some((metres, near))
+        };
+        let Some((radius_m, near)) = AREAS.into_iter().find_map(jammed) else { return };
         let since = near.iter().map(|(_, l)| l.since).min().unwrap_or(now);
         let who: FxHashSet<DeviceKey> = near.iter().map(|(d, _)| (*d).clone()).collect();
         let (lat, lon) = middle(near.iter().map(|(_, l)| (l.lat, l.lon)));
         let vehicles = who.len();
-        let episode = Episode { kind: Warfare::Jamming, since, last: now, lat, lon, vehicles };
+        let episode = Episode { kind: Warfare::Jamming, since, last: now, lat, lon, radius_m, vehicles };
         self.episodes.push(Affected { episode, who });
     }
 
@@ -233,6 +216,11 @@ impl Sky {
 
     pub(super) fn episodes(&self) -> Vec<Episode> {
         self.episodes.iter().map(|a| a.episode.clone()).collect()
+    }
+
+    /// Each episode, with the devices it has affected.
+    pub(super) fn affected(&self) -> impl Iterator<Item = (&Episode, impl Iterator<Item = &DeviceKey>)> {
+        self.episodes.iter().map(|a| (&a.episode, a.who.iter()))
     }
 
     pub(super) fn is_calm(&self) -> bool {
