@@ -48,6 +48,8 @@ pub(crate) enum Topic {
     Fault = 40,
     /// Who has a fault.
     FaultOf = 41,
+    /// What a tracker that keeps a book does.
+    Witness = 50,
     /// How a new city grows.
     NewCity = 60,
 }

@@ -3,11 +3,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 
 use stop_display::link::{Settings, follow};
 use stop_display::state::Display;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio::time::timeout;
@@ -18,7 +17,7 @@ use transit_model::clock::{Clock as _, SharedClock, SystemClock};
 use transit_model::lang::Lang;
 use transit_model::time::UnixMs;
 
-use crate::program::{PATIENCE, config, feed, place, run, street, zupynka};
+use crate::program::{PATIENCE, Serving, config, feed, place, run, street};
 
 /// Metres a second that keep the timetable.
 const PACE: f64 = 1000.0 / 240.0;
@@ -32,29 +31,9 @@ struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it says where it listens.
     async fn start(dir: &Path) -> Self {
-        let mut command = zupynka(dir, &["serve", "--config", "zupynka.toml"]);
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let open = timeout(PATIENCE, async {
-            let mut said = Vec::new();
-            while let Some(line) = lines.next_line().await.unwrap() {
-                let log: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-                if log["fields"]["message"] == "open" {
-                    return log;
-                }
-                said.push(line);
-            }
-            panic!("it did not open: {said:#?}");
-        });
-        let open = open.await.unwrap();
-        // Whatever else it says is read, so that it never waits for a reader.
-        tokio::spawn(async move { while lines.next_line().await.is_ok_and(|l| l.is_some()) {} });
-        let trackers = open["fields"]["trackers"].as_str().unwrap();
-        let teltonika = trackers.strip_prefix("teltonika ").and_then(|rest| rest.split(',').next()).unwrap();
-        let http = open["fields"]["http"].as_str().unwrap();
-        Self { process, http: http.parse().unwrap(), teltonika: teltonika.parse().unwrap() }
+        let Serving { process, http, trackers } = Serving::start(dir).await;
+        Self { process, http, teltonika: trackers["teltonika"] }
     }
 
     fn url(&self) -> String {

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod faults;
+mod kill;
 mod life;
 mod newcity;
 mod program;

@@ -1,8 +1,14 @@
 //! Running the program, and small feeds and configurations to run it on.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 use transit_model::gtfs::GtfsFiles;
 use transit_model::time::{ServiceTime, UnixMs, Zone};
 
@@ -17,15 +23,15 @@ pub(crate) struct Ran {
 }
 
 /// The program, not yet started, on its own in a folder; what the environment says is not heard.
-pub(crate) fn zupynka(dir: &Path, args: &[&str]) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_zupynka"));
+pub(crate) fn zupynka(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zupynka"));
     command.args(args).current_dir(dir).env_remove("RUST_LOG").env_remove("ZUPYNKA_TOKEN").kill_on_drop(true);
     command
 }
 
 /// Runs it to its end.
 pub(crate) async fn run(dir: &Path, args: &[&str]) -> Ran {
-    let output = tokio::time::timeout(PATIENCE, zupynka(dir, args).output()).await;
+    let output = timeout(PATIENCE, zupynka(dir, args).output()).await;
     let output = output.unwrap_or_else(|_| panic!("{args:?} did not end")).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
@@ -72,4 +78,50 @@ pub(crate) fn feed(dir: &Path, files: &GtfsFiles) -> PathBuf {
     let path = dir.join("feed.zip");
     std::fs::write(&path, files.to_zip_bytes().unwrap()).unwrap();
     path
+}
+
+/// A `zupynka serve` that is open; its log must be JSON from `info` on.
+pub(crate) struct Serving {
+    pub(crate) process: Child,
+    pub(crate) http: SocketAddr,
+    /// Where trackers are listened for, by what the log calls it: `teltonika`, `wialon/udp`, `any`.
+    pub(crate) trackers: BTreeMap<String, SocketAddr>,
+}
+
+impl Serving {
+    /// Starts it on a folder's `zupynka.toml`, and waits until it says where it listens.
+    pub(crate) async fn start(dir: &Path) -> Self {
+        Self::of(zupynka(dir, &["serve", "--config", "zupynka.toml"])).await
+    }
+
+    /// The same from a command that becomes it.
+    pub(crate) async fn of(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let open = timeout(PATIENCE, async {
+            let mut said = Vec::new();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                let log: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+                if log["fields"]["message"] == "open" {
+                    return log;
+                }
+                said.push(line);
+            }
+            panic!("it did not open: {said:#?}");
+        });
+        let open = open.await.unwrap();
+        // Whatever else it says is read, so that it never waits for a reader.
+        tokio::spawn(async move { while lines.next_line().await.is_ok_and(|l| l.is_some()) {} });
+        let at = |one: &str| {
+            let (name, at) = one.rsplit_once(' ').unwrap();
+            (name.to_owned(), at.parse().unwrap())
+        };
+        let trackers = open["fields"]["trackers"].as_str().unwrap().split(", ").map(at).collect();
+        Self { process, http: open["fields"]["http"].as_str().unwrap().parse().unwrap(), trackers }
+    }
+
+    /// SIGKILL, and its end.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
 }

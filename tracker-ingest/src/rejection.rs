@@ -276,7 +276,7 @@ impl Rejection {
             Self::Duplicate => "The same record of the same device; it is stored once and acknowledged again.",
             Self::NoPosition => "The record says something else than where the vehicle is; it never moves a vehicle.",
             Self::NotValid => "The tracker has no satellites and repeats an old place; it never moves a vehicle.",
-            Self::OffEarth => "The coordinates are not on Earth, or are 0, 0.",
+            Self::OffEarth => "The coordinates are not on Earth, or are 0, 0 and the tracker stands by them.",
             Self::OutOfBounds => "The position is further than `gate.margin_m` outside the feed's area.",
             Self::OutOfOrder => "A newer fix is already live; this one is in the history only.",
             Self::Stale => {

@@ -2,6 +2,8 @@
 //! table is under these laws from then on.
 #![cfg(test)]
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tracker_ingest::codec::stream::{Answer, Heard, Session, Terminal};
@@ -199,6 +201,26 @@ fn a_message_cut_off_is_never_another_message() {
             prop_assert!(server.pending() <= n, "{}", p);
             let _ = server.finish(NOW);
             prop_assert_eq!(server.pending(), 0, "{}: a finished session holds nothing", p);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_record_said_again_on_another_connection_in_other_company_is_the_same_record() {
+    let key = |r: &Record| (r.time, r.sequence);
+    law(24, &(batch(), record()), |p, codec, (told, before)| {
+        let said = |messages: &mut dyn FnMut(&mut dyn Terminal) -> Vec<Vec<u8>>| {
+            let (mut device, mut server) = (terminal(codec), (codec.session)());
+            let hello = device.hello().unwrap();
+            let messages = messages(device.as_mut());
+            let chunks: Vec<&[u8]> = std::iter::once(&hello).chain(&messages).map(Vec::as_slice).collect();
+            records(&hear(server.as_mut(), &chunks).0).iter().map(key).collect::<Vec<_>>()
+        };
+        let together = said(&mut |device| says(device, &told));
+        for (n, record) in told.iter().enumerate() {
+            let alone = said(&mut |device| [says(device, from_ref(&before)), says(device, from_ref(record))].concat());
+            prop_assert_eq!(alone.last(), together.get(n), "{}: {:?}", p, record);
         }
         Ok(())
     });

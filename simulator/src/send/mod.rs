@@ -15,6 +15,7 @@ pub(crate) mod relay;
 mod stats;
 mod stream;
 mod wire;
+pub mod witness;
 
 use std::sync::Arc;
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use transit_model::fix::Reported;
 use transit_model::time::UnixMs;
 
+use super::wire::attr::ARCHIVE;
+
 /// What a device calls itself on the wire: an IMEI or another unique id. For most protocols it is
 /// the only credential there is, so `Debug` and `Display` show it masked and it never leaves ingest.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,6 +162,44 @@ impl Record {
         Self { time: Some(time), position: Some(position), ..Self::default() }
     }
 
+    /// A digest of what the record says, for protocols that number messages and not records: a tracker that was not
+    /// answered says it again under another number, in other company, or as from memory.
+    #[must_use]
+    pub(crate) fn said(&self) -> u32 {
+        let mut d = self.place_digest();
+        for (key, value) in self.attributes.iter().filter(|(key, _)| *key != ARCHIVE) {
+            d.add(key.to_string().as_bytes());
+            match value {
+                AttrValue::Int(v) => d.add(&v.to_le_bytes()),
+                AttrValue::Float(v) => d.add(&v.to_le_bytes()),
+                AttrValue::Bool(v) => d.add(&[u8::from(*v)]),
+                AttrValue::Text(v) => d.add(v.as_bytes()),
+                AttrValue::Bytes(v) => d.add(v),
+            }
+        }
+        d.0
+    }
+
+    /// The same of its time and place alone, where what else is known belongs to the message.
+    #[must_use]
+    pub(crate) fn said_of_place(&self) -> u32 {
+        self.place_digest().0
+    }
+
+    fn place_digest(&self) -> Digest {
+        let mut d = Digest::default();
+        d.add(&self.time.map_or(0, |t| t.0).to_le_bytes());
+        if let Some(p) = &self.position {
+            d.add(&p.lat.to_le_bytes());
+            d.add(&p.lon.to_le_bytes());
+            for v in [p.altitude, p.speed, p.bearing] {
+                d.add(&v.map_or(0, f32::to_bits).to_le_bytes());
+            }
+            d.add(&[u8::from(p.valid), p.satellites.unwrap_or(0)]);
+        }
+        d
+    }
+
     /// An attribute's value.
     #[must_use]
     pub fn attribute(&self, key: &AttrKey) -> Option<&AttrValue> {
@@ -170,7 +210,24 @@ impl Record {
 /// 32-bit FNV-1a: a digest that is the same on every machine and in every version.
 #[must_use]
 pub(crate) fn digest(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193))
+    let mut d = Digest::default();
+    d.add(bytes);
+    d.0
+}
+
+/// A [`digest`] in the making.
+struct Digest(u32);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Digest {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |h, b| (h ^ u32::from(*b)).wrapping_mul(0x0100_0193));
+    }
 }
 
 #[cfg(test)]

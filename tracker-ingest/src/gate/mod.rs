@@ -275,10 +275,13 @@ impl Gate {
 /// The position, if a vehicle of the feed can be there at all.
 fn somewhere(p: Position, area: Option<&Bounds>) -> Result<Position, Rejection> {
     let null_island = p.lat.abs() < 0.01 && p.lon.abs() < 0.01;
-    if !(-90.0..=90.0).contains(&p.lat) || !(-180.0..=180.0).contains(&p.lon) || null_island {
+    if !(-90.0..=90.0).contains(&p.lat) || !(-180.0..=180.0).contains(&p.lon) {
         Err(Rejection::OffEarth)
     } else if !p.valid {
+        // Zeros that the device itself does not stand by are what many send without a fix.
         Err(Rejection::NotValid)
+    } else if null_island {
+        Err(Rejection::OffEarth)
     } else if area.is_some_and(|a| !a.contains(p.lat, p.lon)) {
         Err(Rejection::OutOfBounds)
     } else {

@@ -48,7 +48,6 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Vec<Told>> {
                 sub::TERM_IDENTITY => told.terminal = Some(identity(&mut value)?),
                 sub::POS_DATA => {
                     let mut record = place(&mut value)?;
-                    record.sequence = number.into();
                     record.attributes.append(&mut loose);
                     told.records.push(record);
                 }
@@ -61,8 +60,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Vec<Told>> {
         }
         if !loose.is_empty() {
             let attributes = loose;
-            told.records.push(Record { time, sequence: number.into(), attributes, ..Record::default() });
+            told.records.push(Record { time, attributes, ..Record::default() });
         }
+        // Its number is of this connection: said on another, the same record has another.
+        told.records.iter_mut().for_each(|r| r.sequence = r.said());
         all.push(told);
     }
     Some(all)

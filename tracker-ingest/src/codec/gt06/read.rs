@@ -25,7 +25,8 @@ pub(super) fn message(frame: &Frame<'_>) -> Result<Message, DecodeError> {
         (true, kind) => long(kind, frame.content)?,
     };
     Ok(match record {
-        Some(record) => Message::Records(vec![Record { sequence: u32::from(frame.serial), ..record }]),
+        // The serial number is of the message: said again, it has another.
+        Some(record) => Message::Records(vec![Record { sequence: record.said(), ..record }]),
         None => Message::KeepAlive,
     })
 }

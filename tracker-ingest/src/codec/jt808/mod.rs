@@ -216,6 +216,11 @@ impl stream::Dialect for Dialect {
         }
         let key = key(header.number())?;
         let said = if header.in_parts() {
+            if read::carries_records(header.id) {
+                // An answer would promise that its part of the records is kept.
+                let detail = format!("a part of message {:#06x}; its records are read from whole messages", header.id);
+                return Err(DecodeError::new(Kind::UnsupportedCodec, 3, detail));
+            }
             Message::KeepAlive
         } else {
             let refuse = |e: DecodeError| DecodeError { at: e.at + 1 + header.length, ..e };

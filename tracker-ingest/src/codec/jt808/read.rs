@@ -36,6 +36,11 @@ pub(super) fn message(header: &Header<'_>, body: &[u8], key: &DeviceKey) -> Resu
     Ok(Message::Records(named.collect()))
 }
 
+/// Whether a message of this id is made of records.
+pub(super) const fn carries_records(id: u16) -> bool {
+    matches!(id, LOCATION | ASKED_LOCATION | VEHICLE_CONTROLLED | BATCH | LOCK | LOCK_KEPT)
+}
+
 fn short(bytes: &[u8]) -> DecodeError {
     DecodeError::new(Kind::BadLength, bytes.len(), "the message ends inside a field")
 }
@@ -53,7 +58,8 @@ fn location(body: &[u8]) -> Result<Record, DecodeError> {
         }
     };
     let degrees = |v: u32, bit: u32| (if status & 1 << bit == 0 { 1.0 } else { -1.0 }) * f64::from(v) / 1e6;
-    let mut position = (lat != 0 || lon != 0).then(|| Position {
+    // With neither a place nor a clock it says nothing of where it is.
+    let mut position = (lat != 0 || lon != 0 || time.is_some()).then(|| Position {
         lat: degrees(lat, 2),
         lon: degrees(lon, 3),
         altitude: Some(f32::from(altitude)),

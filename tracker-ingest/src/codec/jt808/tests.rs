@@ -66,7 +66,11 @@ fn a_location_is_read_and_answered() {
     );
     let mut nowhere = place(0);
     nowhere[8..16].fill(0);
-    assert_eq!(records(&say(LOCATION, &nowhere))[0].position, None);
+    let p = records(&say(LOCATION, &nowhere))[0].position.unwrap();
+    assert_eq!((p.lat, p.lon, p.valid), (0.0, 0.0, false));
+    nowhere[22..28].fill(0);
+    let r = &records(&say(LOCATION, &nowhere))[0];
+    assert_eq!((r.time, r.position), (None, None), "neither a fix nor a clock");
     near(&records(&say(0x0201, &[&[0, 9][..], &place(0b11)].concat()))[0], 48.85, 37.6);
 }
 
@@ -88,6 +92,22 @@ fn a_batch_is_many_records_and_each_is_the_one_sent_alone() {
     assert_eq!(hear(&say(BATCH, &body)).unwrap_err().kind, Kind::BadLength);
     body[1] = 1;
     assert_eq!(records(&say(BATCH, &body)).len(), 1);
+}
+
+#[test]
+fn a_part_of_records_is_refused_and_never_promised() {
+    let part = |id: u16| {
+        let body = place(0b11);
+        let length = u16::try_from(body.len()).unwrap() | 1 << 13;
+        let head = [&id.to_be_bytes()[..], &length.to_be_bytes()].concat();
+        // Number, serial, of two parts the first.
+        let mut inside = [&head[..], &pack("013800138000").unwrap(), &[0, 7, 0, 2, 0, 1], &body].concat();
+        inside.push(xor(&inside));
+        [&[MARK][..], &inside, &[MARK]].concat()
+    };
+    assert_eq!(hear(&part(BATCH)).unwrap_err().kind, Kind::UnsupportedCodec);
+    // Of a picture, which nobody keeps.
+    assert!(!hear(&part(0x0801)).unwrap().reply.taken.is_empty());
 }
 
 #[test]

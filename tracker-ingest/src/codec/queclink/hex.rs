@@ -37,17 +37,16 @@ pub(super) fn read(message: &[u8], _now: UnixMs) -> Result<Said, DecodeError> {
         return Err(DecodeError::new(Kind::BadChecksum, checked.len(), detail));
     }
     let body = rest.get(..rest.len() - 4).unwrap_or_default();
-    let (body, count) = match body {
-        [body @ .., m, n] => (body, u32::from(u16::from_be_bytes([*m, *n]))),
-        _ => return Err(short(message.len())),
-    };
+    // Behind it stands the count.
+    let Some((body, _)) = body.split_last_chunk::<2>() else { return Err(short(message.len())) };
+    let kind = u32::from(*b) << 8 | u32::from(*body.first().unwrap_or(&0));
     let refuse = |e: DecodeError| DecodeError { at: e.at + 4, ..e };
     let said = match (a, b, c) {
         (b'R' | b'B', b'S', b'P') => location(body).map_err(refuse)?,
         (b'E' | b'B', b'V', b'T') => event(body).map_err(refuse)?,
         _ => Said::default(),
     };
-    Ok(Said { count, ..said })
+    Ok(Said { kind, ..said })
 }
 
 fn imei(bytes: &[u8]) -> Result<DeviceKey, DecodeError> {
@@ -224,8 +223,6 @@ fn newer(message: &[u8]) -> Result<Said, DecodeError> {
     let id = r.bytes(5).and_then(|_| r.bytes(8)).ok_or_else(end)?;
     let id = bcd_text(id).ok_or_else(|| bad(5, "the id is not packed decimals"))?;
     let mut said = Said { device: Some(DeviceKey::from(id.trim_start_matches('0'))), ..Said::default() };
-    let Some([.., m, n, _, _]) = message.get(13..) else { return Err(end()) };
-    said.count = u32::from(u16::from_be_bytes([*m, *n]));
     // Device type, versions, kind and time of the report; how many parts; the mask and state of this one.
     let fields = (|| {
         r.bytes(6)?;

@@ -112,9 +112,12 @@ impl stream::Dialect for Dialect {
             self.who.clone_from(&said.device);
         }
         let named = |mut records: Vec<Record>| {
-            for (at, record) in records.iter_mut().enumerate() {
+            for record in &mut records {
                 record.device.clone_from(&said.device);
-                record.sequence = said.count << 8 | u32::try_from(at & 0xFF).unwrap_or(0);
+                // The count is of messages: said again, in other company, the record has another; and what a
+                // report says besides its places is of whichever comes last.
+                let content = if record.position.is_some() { record.said_of_place() } else { record.said() };
+                record.sequence = content ^ said.kind;
             }
             records
         };
@@ -131,8 +134,8 @@ impl stream::Dialect for Dialect {
 #[derive(Debug, Default)]
 struct Said {
     device: Option<DeviceKey>,
-    /// Its number.
-    count: u32,
+    /// What kind of report it is: one moment may be told by several.
+    kind: u32,
     records: Vec<Record>,
     answer: Vec<u8>,
 }

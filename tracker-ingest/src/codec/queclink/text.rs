@@ -4,6 +4,7 @@
 
 use super::super::error::DecodeErrorKind as Kind;
 use super::super::fields::{Attributes, KMH, bad, course, plain, utc_digits};
+use super::super::model::digest;
 use super::super::{DecodeError, DeviceKey, Position, Record};
 use super::Said;
 
@@ -25,12 +26,13 @@ pub(super) fn read(message: &[u8]) -> Result<Said, DecodeError> {
     // The GT300 has its own version behind the count.
     let last = fields.len() - if version.is_empty() && field(fields.len() - 1).len() != 4 { 2 } else { 1 };
     let number = field(last);
-    let count = u32::from_str_radix(number, 16).ok().filter(|_| number.len() == 4);
-    let count = count.ok_or_else(|| bad(message.len(), format!("the count is `{number}`")))?;
+    if number.len() != 4 || u16::from_str_radix(number, 16).is_err() {
+        return Err(bad(message.len(), format!("the count is `{number}`")));
+    }
     let (head, kind) = field(0).split_once(':').unwrap_or_default();
     let kind = kind.strip_prefix("GT").unwrap_or(kind);
 
-    let mut said = Said { device: Some(DeviceKey::from(id)), count, ..Said::default() };
+    let mut said = Said { device: Some(DeviceKey::from(id)), kind: digest(kind.as_bytes()), ..Said::default() };
     said.answer = match (head, kind) {
         ("+ACK", "HBD") => format!("+SACK:GTHBD,{version},{number}$").into_bytes(),
         ("+ACK" | "+SACK", _) => return Ok(said),
