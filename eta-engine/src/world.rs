@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use transit_model::dispatch::{Concern, Phase, VehicleKind};
-use transit_model::ids::{IdxVec, StopIdx, StopPos, TripIdx, VehicleId};
+use transit_model::ids::{Idx as _, PatternIdx, StopIdx, StopPos, TripIdx, VehicleId};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip};
 use transit_model::warfare::Warfare;
@@ -143,11 +144,11 @@ pub struct World {
     /// The timetable in force.
     pub timetable: Arc<Timetable>,
     /// Vehicles seen today, sorted by id.
-    pub vehicles: Arc<[Vehicle]>,
+    pub vehicles: Arc<[Arc<Vehicle>]>,
     /// How far each trip has come that anybody has followed on the days now in force.
     pub progress: Arc<FxHashMap<TripDay, TripProgress>>,
-    /// Predictions by stop: which vehicle, which of its `ahead`.
-    pub at_stop: Arc<IdxVec<StopIdx, Vec<(u32, u32)>>>,
+    /// Who has predictions along a pattern: [`Self::live_at`] reads it.
+    pub along: Arc<Along>,
     /// What needs somebody.
     pub concerns: Arc<[Concern]>,
     /// Stops that are closed now.
@@ -162,14 +163,13 @@ impl World {
     /// A world before the first fix.
     #[must_use]
     pub fn empty(timetable: Arc<Timetable>, now: UnixMs) -> Self {
-        let stops = timetable.stops.len();
         Self {
             version: 0,
             now,
             timetable,
             vehicles: Arc::from([]),
             progress: Arc::default(),
-            at_stop: Arc::new(vec![Vec::new(); stops].into()),
+            along: Arc::default(),
             concerns: Arc::from([]),
             closed_stops: Arc::from([]),
             accuracy: Arc::default(),
@@ -177,20 +177,28 @@ impl World {
         }
     }
 
-    /// Puts vehicles in, sorted, and indexes their predictions by stop.
+    /// Puts vehicles in, sorted, and indexes their predictions.
     #[must_use]
-    pub fn with_vehicles(mut self, mut vehicles: Vec<Vehicle>) -> Self {
+    pub fn with_vehicles(self, mut vehicles: Vec<Vehicle>) -> Self {
         vehicles.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut at_stop: IdxVec<StopIdx, Vec<(u32, u32)>> = vec![Vec::new(); self.timetable.stops.len()].into();
-        for (v, vehicle) in (0u32..).zip(&vehicles) {
-            for (c, call) in (0u32..).zip(vehicle.ahead.iter()) {
-                if let Some(list) = at_stop.get_mut(call.stop) {
-                    list.push((v, c));
-                }
-            }
-        }
+        self.with_sorted(vehicles.into_iter().map(Arc::new).collect())
+    }
+
+    /// Puts in vehicles that are sorted by id, and indexes their predictions.
+    #[must_use]
+    pub fn with_sorted(self, vehicles: Vec<Arc<Vehicle>>) -> Self {
+        let stretches: Vec<Stretches> = vehicles.iter().map(|v| Stretches::of(v, &self.timetable)).collect();
+        self.with_indexed(vehicles, stretches.iter())
+    }
+
+    /// Puts in vehicles that are sorted by id, each with the stretches of its predictions.
+    pub(crate) fn with_indexed<'a>(
+        mut self,
+        vehicles: Vec<Arc<Vehicle>>,
+        stretches: impl Iterator<Item = &'a Stretches> + Clone,
+    ) -> Self {
+        self.along = Arc::new(Along::of(stretches, self.timetable.patterns.len()));
         self.vehicles = vehicles.into();
-        self.at_stop = Arc::new(at_stop);
         self
     }
 
@@ -198,15 +206,19 @@ impl World {
     #[must_use]
     pub fn vehicle(&self, id: &str) -> Option<&Vehicle> {
         let at = self.vehicles.binary_search_by(|v| v.id.as_str().cmp(id)).ok()?;
-        self.vehicles.get(at)
+        self.vehicles.get(at).map(|v| &**v)
     }
 
-    /// The live predictions at a stop, each with its vehicle, in no order.
+    /// The live predictions at a stop, each with its vehicle, in no order but that of the vehicles' names
+    /// among those of one pattern.
     pub fn live_at(&self, stop: StopIdx) -> impl Iterator<Item = (&Vehicle, &CallPrediction)> {
-        let list = self.at_stop.get(stop).map_or(&[][..], Vec::as_slice);
-        list.iter().filter_map(|(v, c)| {
-            let vehicle = self.vehicles.get(*v as usize)?;
-            Some((vehicle, vehicle.ahead.get(*c as usize)?))
+        self.timetable.calls_at(stop).iter().flat_map(|(pattern, pos)| {
+            self.along.of_pattern(*pattern).iter().filter_map(|(v, s)| {
+                let vehicle = self.vehicles.get(*v as usize)?;
+                let calls = vehicle.ahead.get(s.from as usize..s.to as usize)?;
+                let at = calls.partition_point(|c| c.pos < *pos);
+                Some((&**vehicle, calls.get(at).filter(|c| c.pos == *pos)?))
+            })
         })
     }
 
@@ -264,6 +276,76 @@ impl World {
     #[must_use]
     pub fn is_closed(&self, stop: StopIdx) -> bool {
         self.closed_stops.contains(&stop)
+    }
+}
+
+/// Predictions of one vehicle for the calls of one trip: some of its `ahead`, in the order of the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    pattern: PatternIdx,
+    from: u32,
+    to: u32,
+}
+
+/// A vehicle's stretches: one for each of its next trips, far fewer than there are stops ahead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stretches(SmallVec<[Stretch; 2]>);
+
+impl Stretches {
+    /// Those of a vehicle.
+    pub(crate) fn of(v: &Vehicle, t: &Timetable) -> Self {
+        let mut found = SmallVec::new();
+        let mut from = 0u32;
+        for calls in v.ahead.chunk_by(|a, b| a.on == b.on) {
+            let to = from + u32::try_from(calls.len()).unwrap_or(0);
+            found.extend(calls.first().map(|c| Stretch { pattern: t.trips.at(c.on.trip).pattern, from, to }));
+            from = to;
+        }
+        Self(found)
+    }
+}
+
+/// Who has predictions along each pattern.
+#[derive(Clone, Debug, Default)]
+pub struct Along {
+    /// Vehicles with their stretches, pattern after pattern, by vehicle within one.
+    stretches: Box<[(u32, Stretch)]>,
+    /// Where in them each pattern begins, and where the last one ends.
+    from: Box<[u32]>,
+}
+
+impl Along {
+    fn of<'a>(vehicles: impl Iterator<Item = &'a Stretches> + Clone, patterns: usize) -> Self {
+        let all = (0u32..).zip(vehicles).flat_map(|(v, s)| s.0.iter().map(move |stretch| (v, *stretch)));
+        let mut ends = vec![0u32; patterns + 1];
+        let mut count = 0;
+        for (_, stretch) in all.clone() {
+            count += 1;
+            if let Some(n) = ends.get_mut(stretch.pattern.at()) {
+                *n += 1;
+            }
+        }
+        let mut sum = 0;
+        for n in &mut ends {
+            sum += *n;
+            *n = sum - *n;
+        }
+        let from = ends.clone();
+        let nobody = Stretch { pattern: PatternIdx::new(0), from: 0, to: 0 };
+        let mut stretches = vec![(0, nobody); count];
+        for (v, stretch) in all {
+            let Some(at) = ends.get_mut(stretch.pattern.at()) else { continue };
+            if let Some(place) = stretches.get_mut(*at as usize) {
+                *place = (v, stretch);
+            }
+            *at += 1;
+        }
+        Self { stretches: stretches.into(), from: from.into() }
+    }
+
+    fn of_pattern(&self, pattern: PatternIdx) -> &[(u32, Stretch)] {
+        let (Some(from), Some(to)) = (self.from.get(pattern.at()), self.from.get(pattern.at() + 1)) else { return &[] };
+        self.stretches.get(*from as usize..*to as usize).unwrap_or_default()
     }
 }
 

@@ -23,7 +23,9 @@ macro_rules! idx {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
         pub struct $name(u32);
         impl Idx for $name {
+            #[inline]
             fn new(at: usize) -> Self { Self(u32::try_from(at).unwrap_or(u32::MAX)) }
+            #[inline]
             fn at(self) -> usize { self.0 as usize }
         }
     )*};
@@ -177,6 +179,7 @@ pub struct StopPos(pub u16);
 impl StopPos {
     /// As a position in an array.
     #[must_use]
+    #[inline]
     pub fn at(self) -> usize {
         usize::from(self.0)
     }

@@ -37,6 +37,7 @@ pub mod gtfs;
 pub mod gtfs_rt;
 pub mod ids;
 pub mod lang;
+mod offsets;
 pub mod plane;
 pub mod time;
 pub mod timetable;

@@ -17,19 +17,28 @@ pub struct Xy {
 impl Xy {
     /// Metres between two points.
     #[must_use]
+    #[inline]
     pub fn distance(self, other: Self) -> f32 {
         self.distance2(other).sqrt()
     }
 
     /// Square metres: cheaper where only the order matters.
     #[must_use]
+    #[inline]
     pub fn distance2(self, other: Self) -> f32 {
         let (dx, dy) = (self.x - other.x, self.y - other.y);
         dx.mul_add(dx, dy * dy)
     }
 
+    /// The heading of a straight move to another point, degrees clockwise from north.
+    #[must_use]
+    pub fn heading_to(self, other: Self) -> f32 {
+        (other.x - self.x).atan2(other.y - self.y).to_degrees().rem_euclid(360.0)
+    }
+
     /// The point this share of the way to another.
     #[must_use]
+    #[inline]
     pub fn towards(self, other: Self, share: f32) -> Self {
         Self { x: (other.x - self.x).mul_add(share, self.x), y: (other.y - self.y).mul_add(share, self.y) }
     }
@@ -61,6 +70,7 @@ impl Plane {
 
     /// A WGS 84 position on the plane.
     #[must_use]
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "8 mm at 100 km is more than GPS knows")]
     pub fn xy(&self, lat: f64, lon: f64) -> Xy {
         Xy { x: ((lon - self.lon0) * self.metres_per_lon) as f32, y: ((lat - self.lat0) * self.metres_per_lat) as f32 }
@@ -89,6 +99,8 @@ pub struct Projected {
 pub struct Polyline {
     points: Box<[Xy]>,
     cum: Box<[f32]>,
+    /// Of each segment: every fix asks for some, and an arc tangent is dear.
+    headings: Box<[f32]>,
 }
 
 impl Polyline {
@@ -111,19 +123,30 @@ impl Polyline {
             #[expect(clippy::cast_possible_truncation, reason = "millimetres at 10 km")]
             cum.push(total as f32);
         }
-        Self { points: kept.into(), cum: cum.into() }
+        let pairs = kept.iter().zip(kept.iter().skip(1));
+        let headings = pairs.map(|(a, b)| a.heading_to(*b)).collect();
+        Self { points: kept.into(), cum: cum.into(), headings }
     }
 
     /// The points.
     #[must_use]
+    #[inline]
     pub fn points(&self) -> &[Xy] {
         &self.points
     }
 
     /// Metres along the line at each of its points.
     #[must_use]
+    #[inline]
     pub fn cumulative(&self) -> &[f32] {
         &self.cum
+    }
+
+    /// The heading of each segment, degrees clockwise from north: one fewer than points.
+    #[must_use]
+    #[inline]
+    pub fn headings(&self) -> &[f32] {
+        &self.headings
     }
 
     /// Metres from end to end.
@@ -141,6 +164,7 @@ impl Polyline {
 
     /// The segment that holds this distance along.
     #[must_use]
+    #[inline]
     pub fn segment_at(&self, along: f32) -> usize {
         let after = self.cum.partition_point(|c| *c <= along);
         after.saturating_sub(1).min(self.points.len().saturating_sub(2))
@@ -160,10 +184,9 @@ impl Polyline {
 
     /// The heading at this distance along, degrees clockwise from north; `None` for a line of one point.
     #[must_use]
+    #[inline]
     pub fn heading_at(&self, along: f32) -> Option<f32> {
-        let i = self.segment_at(along);
-        let (a, b) = (self.points.get(i)?, self.points.get(i + 1)?);
-        Some((b.x - a.x).atan2(b.y - a.y).to_degrees().rem_euclid(360.0))
+        self.headings.get(self.segment_at(along)).copied()
     }
 
     /// The nearest place on the part of the line between two distances along.
@@ -206,7 +229,12 @@ impl Polyline {
         let mut found = Vec::new();
         let mut open: Option<Projected> = None;
         let mut left = 0.0f32;
-        for (i, a, b, along) in self.segments_from(0) {
+        for ((i, a, b, along), end) in self.segments_from(0).zip(self.cum.iter().skip(1)) {
+            // Most of a line is far away, and while no passage is open that is all there is to know.
+            let (east, north, beyond) = (p.x - a.x, p.y - a.y, within + (end - along) + 1.0);
+            if open.is_none() && east * east + north * north > beyond * beyond {
+                continue;
+            }
             let (t, length) = share_along(p, a, b);
             let here = Projected { along: t.mul_add(length, along), off: p.distance(a.towards(b, t)), segment: i };
             // A passage ends once the line has gone on by more than the corridor's width without
@@ -245,6 +273,7 @@ impl Polyline {
 
 /// How far along the segment a-b the nearest point to `p` lies (0..=1), and the segment's length.
 #[must_use]
+#[inline]
 pub fn share_along(p: Xy, a: Xy, b: Xy) -> (f32, f32) {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let l2 = dx.mul_add(dx, dy * dy);
@@ -257,6 +286,7 @@ pub fn share_along(p: Xy, a: Xy, b: Xy) -> (f32, f32) {
 
 /// The smaller angle between two headings, degrees 0..=180.
 #[must_use]
+#[inline]
 pub fn angle_between(a: f32, b: f32) -> f32 {
     let d = (a - b).rem_euclid(360.0);
     d.min(360.0 - d)

@@ -6,12 +6,14 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
+use crate::offsets::Offsets;
 use crate::units::Seconds;
 
 /// A moment, milliseconds since 1970-01-01T00:00:00Z.
@@ -28,13 +30,19 @@ impl UnixMs {
 
     /// From seconds with a fraction.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a float cast saturates")]
     pub fn from_secs_f64(s: f64) -> Self {
-        Self((s * 1000.0).round() as i64)
+        // `f64::round` is a call on processors that are not asked for anything new.
+        let ms = s * 1000.0;
+        let whole = ms as i64;
+        let rest = ms - whole as f64;
+        Self(whole + i64::from(rest >= 0.5 && whole < i64::MAX) - i64::from(rest <= -0.5 && whole > i64::MIN))
     }
 
     /// Whole seconds, rounded down.
     #[must_use]
+    #[inline]
     pub const fn secs(self) -> i64 {
         self.0.div_euclid(1000)
     }
@@ -48,12 +56,14 @@ impl UnixMs {
 
     /// This moment and so many seconds (may be negative).
     #[must_use]
+    #[inline]
     pub const fn plus_secs(self, s: i64) -> Self {
         Self(self.0.saturating_add(s.saturating_mul(1000)))
     }
 
     /// How many whole seconds `self` lies after `earlier`; negative when before.
     #[must_use]
+    #[inline]
     pub const fn secs_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0).div_euclid(1000)
     }
@@ -227,6 +237,7 @@ impl Sub for ServiceTime {
 pub struct Zone {
     tz: TimeZone,
     name: String,
+    offsets: Arc<Offsets>,
 }
 
 /// A time zone nobody knows.
@@ -241,13 +252,18 @@ impl Zone {
     /// When the database has no such zone.
     pub fn named(name: &str) -> Result<Self, ZoneError> {
         let tz = TimeZone::get(name).map_err(|_| ZoneError(name.to_owned()))?;
-        Ok(Self { tz, name: name.to_owned() })
+        Ok(Self::of(tz, name))
     }
 
     /// UTC.
     #[must_use]
     pub fn utc() -> Self {
-        Self { tz: TimeZone::UTC, name: "UTC".to_owned() }
+        Self::of(TimeZone::UTC, "UTC")
+    }
+
+    fn of(tz: TimeZone, name: &str) -> Self {
+        let offsets = Arc::new(Offsets::of(&tz, |day| start_of(&tz, ServiceDate(day)).0));
+        Self { tz, name: name.to_owned(), offsets }
     }
 
     /// The IANA name.
@@ -271,36 +287,53 @@ impl Zone {
 
     /// The civil date on the wall, as a service date.
     #[must_use]
+    #[inline]
     pub fn date(&self, t: UnixMs) -> ServiceDate {
-        ServiceDate::from_date(self.zoned(t).date())
+        self.offsets.date(t.0).map_or_else(|| ServiceDate::from_date(self.zoned(t).date()), ServiceDate)
     }
 
     /// The moment a service day's clock starts: noon of the civil day minus 12 hours.
     #[must_use]
+    #[inline]
     pub fn day_start(&self, d: ServiceDate) -> UnixMs {
-        let noon = d.date().at(12, 0, 0, 0).to_zoned(self.tz.clone());
-        match noon {
-            Ok(z) => UnixMs(z.timestamp().as_millisecond() - 12 * 3_600_000),
-            Err(_) => UnixMs::from_secs(i64::from(d.days()) * 86_400),
-        }
+        self.offsets.day_start(d.0).map_or_else(|| start_of(&self.tz, d), UnixMs)
     }
 
     /// The moment of a time of a service day.
     #[must_use]
+    #[inline]
     pub fn at(&self, d: ServiceDate, t: ServiceTime) -> UnixMs {
         self.day_start(d).plus_secs(i64::from(t.0))
     }
 
     /// The service time of a moment, on this service day (negative before it starts).
     #[must_use]
+    #[inline]
     pub fn service_time(&self, d: ServiceDate, t: UnixMs) -> ServiceTime {
         ServiceTime((t - self.day_start(d)).0)
     }
 }
 
+/// Noon of the civil day minus 12 hours, as the zone database has it.
+fn start_of(tz: &TimeZone, d: ServiceDate) -> UnixMs {
+    match d.date().at(12, 0, 0, 0).to_zoned(tz.clone()) {
+        Ok(z) => UnixMs(z.timestamp().as_millisecond() - 12 * 3_600_000),
+        Err(_) => UnixMs::from_secs(i64::from(d.days()) * 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn seconds_round_to_the_nearest_millisecond() {
+        for s in [0.0, 0.000_5, -0.000_5, 1.000_499_9, 1_795_354_825.123_5, -7.654_321, 1e30, -1e30, f64::NAN] {
+            assert_eq!(UnixMs::from_secs_f64(s), UnixMs((s * 1000.0).round() as i64), "{s}");
+        }
+    }
 
     #[test]
     fn service_time_reads_past_midnight_and_prints_itself() {
@@ -348,5 +381,38 @@ mod tests {
         let kyiv = Zone::named("Europe/Kyiv").unwrap();
         assert_eq!(UnixMs::from_secs(1_795_354_825).rfc3339(&kyiv), "2026-11-22T15:40:25+02:00");
         assert!(Zone::named("Europe/Slovyansk").is_err());
+    }
+
+    /// Zones that change their clocks twice a year, four times, by half an hour, or leave out a day.
+    const ODD: [&str; 7] = [
+        "Europe/Kyiv",
+        "America/New_York",
+        "Africa/Casablanca",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+        "Asia/Kathmandu",
+        "Etc/UTC",
+    ];
+
+    proptest! {
+        #[test]
+        fn the_tables_say_what_the_zone_database_says(zone in 0..ODD.len(), day in 9_000i32..36_000, ms in 0i64..86_400_000) {
+            let zone = Zone::named(ODD[zone]).unwrap();
+            let date = ServiceDate(day);
+            prop_assert_eq!(zone.day_start(date), start_of(&zone.tz, date));
+            let at = UnixMs(i64::from(day) * 86_400_000 + ms);
+            prop_assert_eq!(zone.date(at), ServiceDate::from_date(zone.zoned(at).date()));
+        }
+    }
+
+    #[test]
+    fn the_tables_are_right_on_every_day_of_sixty_years() {
+        for name in ODD {
+            let zone = Zone::named(name).unwrap();
+            for day in 10_900..32_900 {
+                let date = ServiceDate(day);
+                assert_eq!(zone.day_start(date), start_of(&zone.tz, date), "{name} {date}");
+            }
+        }
     }
 }

@@ -177,6 +177,7 @@ pub struct Pattern {
 impl Pattern {
     /// The call at a position.
     #[must_use]
+    #[inline]
     pub fn call(&self, pos: StopPos) -> Option<&PatternCall> {
         self.calls.get(pos.at())
     }
@@ -189,6 +190,7 @@ impl Pattern {
 
     /// The first position whose call lies beyond this distance along; the number of calls at the end.
     #[must_use]
+    #[inline]
     pub fn next_after(&self, along: f32) -> usize {
         self.calls.partition_point(|c| c.along <= along)
     }
@@ -213,7 +215,7 @@ pub struct Link {
 }
 
 /// The times of one call of a trip. Where the feed gave none they are interpolated by distance.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct CallTimes {
     /// Arrival.
     pub arrival: ServiceTime,
@@ -242,8 +244,12 @@ pub struct Trip {
     pub run_start: Option<ServiceTime>,
     /// Where its calls begin in the flat array of times.
     pub(crate) first_call: u32,
-    /// Added to every time of it: runs of one frequency-based trip share their times.
+    /// Added to every time of it: trips that differ only in when they start share their times.
     pub(crate) shift: Seconds,
+    /// How many calls it has: as many as its pattern.
+    pub(crate) calls: u16,
+    /// When it leaves its first stop and when it reaches its last: asked for more than anything else.
+    pub(crate) ends: (ServiceTime, ServiceTime),
 }
 
 /// The trips one vehicle runs, in order, on the days one service runs.
@@ -336,6 +342,7 @@ impl Timetable {
 
     /// The pattern of a trip.
     #[must_use]
+    #[inline]
     pub fn pattern_of(&self, t: TripIdx) -> &Pattern {
         self.patterns.at(self.trips.at(t).pattern)
     }
@@ -348,6 +355,7 @@ impl Timetable {
 
     /// The shape of a trip.
     #[must_use]
+    #[inline]
     pub fn shape_of(&self, t: TripIdx) -> &Polyline {
         self.shapes.at(self.pattern_of(t).shape)
     }
@@ -364,26 +372,29 @@ impl Timetable {
 
     /// The times of one call.
     #[must_use]
+    #[inline]
     pub fn time_at(&self, t: TripIdx, pos: StopPos) -> Option<CallTimes> {
-        let shift = self.trips.at(t).shift;
-        self.raw_times(t).get(pos.at()).map(|c| CallTimes {
-            arrival: c.arrival + shift,
-            departure: c.departure + shift,
-            timepoint: c.timepoint,
+        let trip = self.trips.at(t);
+        let raw = self.times.get(trip.first_call as usize + pos.at()).filter(|_| pos.0 < trip.calls)?;
+        Some(CallTimes {
+            arrival: raw.arrival + trip.shift,
+            departure: raw.departure + trip.shift,
+            timepoint: raw.timepoint,
         })
     }
 
     /// When a trip leaves its first stop.
     #[must_use]
+    #[inline]
     pub fn starts(&self, t: TripIdx) -> ServiceTime {
-        self.time_at(t, StopPos(0)).unwrap_or_default().departure
+        self.trips.at(t).ends.0
     }
 
     /// When a trip reaches its last stop.
     #[must_use]
+    #[inline]
     pub fn ends(&self, t: TripIdx) -> ServiceTime {
-        let last = self.raw_times(t).last().copied().unwrap_or_default().arrival;
-        last + self.trips.at(t).shift
+        self.trips.at(t).ends.1
     }
 
     /// The patterns that call at a stop, and where in them. A loop's terminal stands in here twice.
@@ -433,6 +444,6 @@ impl Timetable {
     fn raw_times(&self, t: TripIdx) -> &[CallTimes] {
         let trip = self.trips.at(t);
         let from = trip.first_call as usize;
-        self.times.get(from..from + self.patterns.at(trip.pattern).calls.len()).unwrap_or(&[])
+        self.times.get(from..from + usize::from(trip.calls)).unwrap_or(&[])
     }
 }

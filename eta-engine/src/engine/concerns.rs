@@ -1,7 +1,8 @@
 //! What in a world needs a dispatcher: each a pure reading of it, so that it is raised once for as
 //! long as it lasts and goes by itself.
 
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
 use transit_model::dispatch::{Concern, Phase};
 use transit_model::warfare::Warfare;
 
@@ -82,17 +83,14 @@ fn off_route(world: &World, v: &Vehicle) -> Option<Concern> {
 }
 
 fn two_on_one_trip(world: &World) -> Vec<Concern> {
-    let mut on: FxHashMap<TripDay, Vec<&Vehicle>> = FxHashMap::default();
-    for v in world.vehicles.iter().filter(|v| v.phase == Phase::InProgress) {
-        if world.now.secs_since(v.fix_time) < SILENT
-            && let Some(trip) = v.on_trip
-        {
-            on.entry(trip.on).or_default().push(v);
-        }
-    }
+    let live = |v: &&Arc<Vehicle>| v.phase == Phase::InProgress && world.now.secs_since(v.fix_time) < SILENT;
+    let mut on: Vec<(TripDay, &Vehicle)> =
+        world.vehicles.iter().filter(live).filter_map(|v| Some((v.on_trip?.on, &**v))).collect();
+    // Stable: the vehicles of a trip stay in the order of their names.
+    on.sort_by_key(|(trip, _)| *trip);
     let mut found = Vec::new();
-    for (trip, both) in on {
-        let [first, .., last] = both.as_slice() else { continue };
+    for both in on.chunk_by(|a, b| a.0 == b.0) {
+        let [(trip, first), .., (_, last)] = both else { continue };
         let Some((route_id, route)) = on_route(world, first) else { continue };
         let id = &world.timetable.trips.at(trip.trip).id;
         found.push(Concern {

@@ -19,7 +19,9 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 pub mod vehicle;
+mod views;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -31,6 +33,7 @@ use transit_model::timetable::Timetable;
 use transit_model::warfare::Raid;
 
 use crate::learning::links::{DayKind, When};
+use crate::learning::paces::Paces;
 use crate::matching::day::Days;
 use crate::matching::network::Network;
 use crate::matching::track::{Around, Observation};
@@ -40,6 +43,7 @@ use claims::{Claim, Claims};
 pub use model::{Holding, Model};
 use run::{Passed, StopEvent};
 use vehicle::VehicleState;
+use views::Views;
 
 /// A fix that an engine does not take. Nothing is lost by it: history has it already.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -98,20 +102,24 @@ pub struct Engine {
     progress: Arc<FxHashMap<TripDay, TripProgress>>,
     events: Vec<StopEvent>,
     counts: Counts,
+    paces: Paces,
+    views: Views,
+    /// Lists that every prediction uses anew.
+    room: Vec<predict::Estimate>,
+    told: Vec<vehicle::Told>,
     version: u64,
     today: Option<ServiceDate>,
 }
 
 /// After this silence a vehicle's hypotheses are worth nothing, seconds.
 const FORGET_AFTER: i64 = 20 * 60;
-/// A vehicle unseen this long leaves the world, seconds.
-const GONE_AFTER: i64 = 6 * 3600;
 
 impl Engine {
     /// An engine for a timetable, with what was learned before.
     #[must_use]
     pub fn new(timetable: Arc<Timetable>, settings: Settings, model: Model) -> Self {
         let network = Network::new(&timetable);
+        let paces = Paces::new(&timetable);
         Self {
             timetable,
             network,
@@ -126,6 +134,10 @@ impl Engine {
             progress: Arc::default(),
             events: Vec::new(),
             counts: Counts::default(),
+            paces,
+            views: Views::default(),
+            room: Vec::new(),
+            told: Vec::new(),
             version: 0,
             today: None,
         }
@@ -144,7 +156,8 @@ impl Engine {
     }
 
     /// What has been learned, for the store to take what changed.
-    pub const fn model_mut(&mut self) -> &mut Model {
+    pub fn model_mut(&mut self) -> &mut Model {
+        self.paces.forget();
         &mut self.model
     }
 
@@ -196,15 +209,16 @@ impl Engine {
         self.turn_day(fix.time);
         let at = self.timetable.plane.xy(fix.lat, fix.lon);
         let days = self.days.at(&self.timetable, fix.time);
-        let reported = self.resolve(fix);
+        let reported = resolve(&self.timetable, fix);
         let kind = if self.machinery.contains(&fix.vehicle) { VehicleKind::Machinery } else { VehicleKind::Transit };
-        let t = Arc::clone(&self.timetable);
+        let t = &*self.timetable;
         let claims = &self.claims;
         let claimed = |on: TripDay| claims.price(on, i, fix.time);
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
-        let around = Around { timetable: &t, network: &self.network, days: &days, claimed: &claimed };
+        let around = Around { timetable: t, network: &self.network, days, claimed: &claimed };
         let Some(v) = self.vehicles.get_mut(i) else { return Err(Ignored::Late) };
         v.kind = kind;
+        self.views.touch(i);
         let motion = match v.motion(fix, at) {
             Ok(m) => m,
             Err(why) => {
@@ -225,7 +239,7 @@ impl Engine {
             v.track.advance(&Observation { at, time: fix.time, motion, trip: reported, route, mute }, &around);
         }
         let now_on = v.track.chosen().map(|h| h.on);
-        v.moved(fix, at, motion, &t, &self.network);
+        v.moved(fix, at, motion, t, &self.network);
         if before != now_on {
             self.counts.trip_changes += u64::from(before.is_some());
             if let Some(event) = v.run.take().and_then(|mut r| r.pending.take()) {
@@ -237,7 +251,7 @@ impl Engine {
             let worth = v.track.worth();
             self.claims.stake(on, Claim { by: i, seen: fix.time, worth });
         }
-        let passed = v.pass_stops(fix.time, &t);
+        let passed = v.pass_stops(fix.time, t);
         self.digest(i, &passed);
         self.note_progress(i);
         self.vehicles.get(i).ok_or(Ignored::Late)
@@ -254,23 +268,26 @@ impl Engine {
     pub fn predict(&mut self, i: usize, now: UnixMs) {
         let Some(v) = self.vehicles.get(i) else { return };
         let t = &self.timetable;
-        let next_of = |on: TripDay, days: &mut Days| {
+        let days = &mut self.days;
+        let mut next_of = |on: TripDay| {
             let trip = days.day(t, on.date).next_of(on.trip)?;
             Some(TripDay { date: on.date, trip })
         };
-        let mut days = std::mem::take(&mut self.days);
         let held = self.sky.holds(v, now);
         // A vehicle that is held is predicted as it was when it was last seen, by what is known today.
         let seen = held.map_or(now, |h| h.since);
-        let context = predict::Context { timetable: t, model: &self.model, settings: &self.settings, now: seen };
-        let made = predict::ahead(v, &context, &mut |on| next_of(on, &mut days));
-        self.days = days;
+        let paces = RefCell::new(&mut self.paces);
+        let context = predict::Context { timetable: t, model: &self.model, settings: &self.settings, now: seen, paces };
+        let mut made = predict::ahead(v, &context, &mut next_of, std::mem::take(&mut self.room));
         if let Some(v) = self.vehicles.get_mut(i) {
             match held {
-                Some(held) => v.publish_held(made, held),
-                None => v.publish(made, now),
+                Some(held) => v.publish_held(&made, held),
+                None => v.publish(&made, now, &mut self.told),
             }
+            self.views.touch(i);
         }
+        made.estimates.clear();
+        self.room = made.estimates;
     }
 
     /// The place of a vehicle in [`Self::vehicles`].
@@ -282,10 +299,8 @@ impl Engine {
     /// Everything, as readers see it.
     pub fn world(&mut self, now: UnixMs, ready: bool) -> World {
         self.version += 1;
-        let t = Arc::clone(&self.timetable);
-        let seen = |v: &&VehicleState| v.last.as_ref().is_some_and(|l| now.secs_since(l.time) < GONE_AFTER);
-        let vehicles: Vec<_> = self.vehicles.iter().filter(seen).filter_map(|v| v.view(&t)).collect();
-        let mut world = World::empty(t, now).with_vehicles(vehicles);
+        self.views.refresh(&self.vehicles, &self.timetable);
+        let mut world = self.views.world(&self.timetable, now);
         world.version = self.version;
         world.progress = Arc::clone(&self.progress);
         world.ready = ready;
@@ -310,30 +325,10 @@ impl Engine {
         }
         self.today = Some(date);
         self.model.links.turn_day(date.days());
+        self.paces.forget();
         let recent = date.plus_days(-2);
         Arc::make_mut(&mut self.progress).retain(|on, _| on.date >= recent);
         self.claims.forget_before(recent);
-    }
-
-    /// The trip a vehicle says it is on, where the timetable has it on a day that fits.
-    fn resolve(&mut self, fix: &Fix) -> Option<TripDay> {
-        let id = fix.reported.trip_id.as_deref()?;
-        let t = Arc::clone(&self.timetable);
-        let dates: Vec<ServiceDate> = match fix.reported.start_date {
-            Some(d) => vec![d],
-            None => t.days_at(fix.time),
-        };
-        let away = |on: &TripDay| {
-            let now = t.zone.service_time(on.date, fix.time);
-            let (from, to) = (t.starts(on.trip), t.ends(on.trip));
-            (from - now).0.max((now - to).0).max(0)
-        };
-        let runs = t.runs_of(id);
-        runs.flat_map(|trip| dates.iter().map(move |date| TripDay { date: *date, trip }))
-            .filter(|on| {
-                fix.reported.start_date.is_some() || t.services.at(t.trips.at(on.trip).service).runs_on(on.date)
-            })
-            .min_by_key(|on| (away(on), *on))
     }
 
     /// Learns from the stops a vehicle has just passed.
@@ -345,6 +340,7 @@ impl Engine {
                     let when = when(&self.timetable, *began);
                     if let Some(l) = self.timetable.links.get(*link) {
                         let expected = self.model.links.learn(l.key, *seconds, *plan, when);
+                        self.paces.learned(*link);
                         v.note_pace(*seconds, expected);
                         self.counts.links_learned += 1;
                     }
@@ -352,6 +348,7 @@ impl Engine {
                 Passed::Dwell { link, seconds } => {
                     if let Some(l) = self.timetable.links.get(*link) {
                         self.model.links.learn_dwell(l.key, *seconds);
+                        self.paces.learned(*link);
                     }
                 }
                 Passed::Arrival { pos, at } => {
@@ -383,6 +380,21 @@ impl Engine {
             Arc::make_mut(&mut self.progress).insert(on, TripProgress { passed, ..have });
         }
     }
+}
+
+/// The trip a vehicle says it is on, where the timetable has it on a day that fits.
+fn resolve(t: &Timetable, fix: &Fix) -> Option<TripDay> {
+    let id = fix.reported.trip_id.as_deref()?;
+    let dates = fix.reported.start_date.map_or_else(|| t.days_at(fix.time), |d| vec![d]);
+    let away = |on: &TripDay| {
+        let now = t.zone.service_time(on.date, fix.time);
+        let (from, to) = (t.starts(on.trip), t.ends(on.trip));
+        (from - now).0.max((now - to).0).max(0)
+    };
+    let runs = t.runs_of(id);
+    runs.flat_map(|trip| dates.iter().map(move |date| TripDay { date: *date, trip }))
+        .filter(|on| fix.reported.start_date.is_some() || t.services.at(t.trips.at(on.trip).service).runs_on(on.date))
+        .min_by_key(|on| (away(on), *on))
 }
 
 /// The wall clock of a moment, as learning wants it.

@@ -41,12 +41,12 @@ fn phase_without_trip(v: &VehicleState, stood: i64, t: &Timetable, network: &Net
     if standing && v.phase == Phase::AtBase {
         return Phase::AtBase;
     }
-    let on_a_line = network.passes(at, SPAWN_WITHIN);
+    let on_a_line = network.passes(t, at, SPAWN_WITHIN);
     match (on_a_line, standing) {
         (false, true) if v.phase == Phase::Deadhead && stood < TRAFFIC => Phase::Deadhead,
         (false, true) => Phase::AtBase,
         (false, false) => Phase::Deadhead,
-        (true, true) if stood >= BASE_AFTER && !t.stops.iter().any(|(_, s)| s.xy.distance(at) < 40.0) => Phase::AtBase,
+        (true, true) if stood >= BASE_AFTER && !network.has_stop(at, 40.0) => Phase::AtBase,
         (true, _) => Phase::Unknown,
     }
 }

@@ -4,10 +4,12 @@
 //! of the link that is done counts; and what the predictor has learned of its own errors is taken
 //! off at the end (`docs/eta.md`). Pure: a vehicle, a model and the time in, estimates out.
 
+use std::cell::RefCell;
+
 use transit_model::dispatch::Phase;
 use transit_model::ids::StopPos;
 use transit_model::time::UnixMs;
-use transit_model::timetable::{Pattern, Timetable};
+use transit_model::timetable::{LinkKey, Pattern, Timetable};
 
 use super::features::{self, Chain, Features, Situation};
 use super::run::{EARLY, Run};
@@ -15,6 +17,7 @@ use super::vehicle::VehicleState;
 use super::{Model, Settings, when};
 use crate::learning::calibration::Doing;
 use crate::learning::links::{LinkParts, When};
+use crate::learning::paces::Paces;
 use crate::matching::track::Hypothesis;
 use crate::world::{CallPrediction, TripDay};
 
@@ -39,6 +42,26 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// The time.
     pub now: UnixMs,
+    /// What the model says of links.
+    pub paces: RefCell<&'a mut Paces>,
+}
+
+impl Context<'_> {
+    /// What a link of a pattern is expected to take at a moment, where the timetable gives it `plan` seconds.
+    fn parts(&self, pattern: &Pattern, link: usize, plan: f32, moment: When) -> LinkParts {
+        match pattern.links.get(link) {
+            Some(link) => self.paces.borrow_mut().parts(&self.model.links, *link, plan, moment),
+            None => self.model.links.parts(LinkKey(0), plan, moment),
+        }
+    }
+
+    /// The expected dwell at the first stop of a link of a pattern, seconds.
+    fn dwell(&self, pattern: &Pattern, link: usize) -> f32 {
+        match pattern.links.get(link) {
+            Some(link) => self.paces.borrow_mut().dwell(&self.model.links, *link),
+            None => self.model.links.dwell(LinkKey(0)),
+        }
+    }
 }
 
 /// A prediction, and the arrival as it was before calibration.
@@ -74,9 +97,15 @@ struct Cursor {
     chain: Chain,
 }
 
-/// Predicts for one vehicle; nothing for one that is not in service.
-pub fn ahead(v: &VehicleState, c: &Context<'_>, next_of: &mut dyn FnMut(TripDay) -> Option<TripDay>) -> Made {
-    let mut made = Made { doing: Doing::Moving, estimates: Vec::new(), situation: Situation::default() };
+/// Predicts for one vehicle; nothing for one that is not in service. `room` is an empty list to write to: it
+/// may have been used before.
+pub fn ahead(
+    v: &VehicleState,
+    c: &Context<'_>,
+    next_of: &mut dyn FnMut(TripDay) -> Option<TripDay>,
+    room: Vec<Estimate>,
+) -> Made {
+    let mut made = Made { doing: Doing::Moving, estimates: room, situation: Situation::default() };
     let (Some(h), Some(last)) = (v.track.chosen(), v.last.as_ref()) else { return made };
     let silent = c.now.secs_since(last.time) > SILENT;
     if silent || h.misses > OFF_ROUTE_FIXES || matches!(v.phase, Phase::Unknown | Phase::AtBase) {
@@ -118,7 +147,7 @@ fn situation(v: &VehicleState, h: &Hypothesis, c: &Context<'_>) -> Situation {
     let dwelling = run
         .filter(|_| h.started)
         .and_then(Run::dwelling)
-        .map(|(pos, at)| (since(at), c.model.links.dwell(link_key(t, pattern, usize::from(pos)))));
+        .map(|(pos, at)| (since(at), c.dwell(pattern, usize::from(pos))));
     let late = run.and_then(|r| r.last_arrival).map_or(0.0, |(pos, at, _)| {
         let planned = t.time_at(h.on.trip, StopPos::new(usize::from(pos))).unwrap_or_default().arrival;
         (at.0 - t.zone.at(h.on.date, planned).0) as f32 / 1000.0
@@ -159,8 +188,7 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     let call = pattern.calls.get(next)?;
     let before = pattern.calls.get(next.checked_sub(1)?)?;
     let expected = link_parts(h.on, pattern, next - 1, when(t, last.time), c).total;
-    let key = link_key(t, pattern, next - 1);
-    let dwell = c.model.links.dwell(key).min(0.6 * expected);
+    let dwell = c.dwell(pattern, next - 1).min(0.6 * expected);
     let running = expected - dwell;
     let length = (call.along - before.along).max(1.0);
     let to_go = ((call.along - h.along) / length).clamp(0.0, 1.0);
@@ -243,7 +271,7 @@ fn whole_trip(on: TripDay, ready: f64, before: Cursor, c: &Context<'_>, until: f
     let parts = link_parts(on, pattern, 0, moment, c);
     let first_link = parts.total;
     // The link was learned with the dwell before it; the wait at a first stop is not one.
-    let dwell = c.model.links.dwell(link_key(t, pattern, 0)).min(0.6 * first_link);
+    let dwell = c.dwell(pattern, 0).min(0.6 * first_link);
     let mut chain = before.chain;
     chain.held += (leaves - before.arrival).max(0.0) as f32;
     chain.add(&parts, 0.0);
@@ -270,7 +298,7 @@ fn run_on(
         cursor.chain.held += held as f32;
         let moment = start.plus((cursor.arrival - begun) as f32);
         let parts = link_parts(on, pattern, pos - 1, moment, c);
-        cursor.chain.add(&parts, c.model.links.dwell(link_key(c.timetable, pattern, pos - 1)));
+        cursor.chain.add(&parts, c.dwell(pattern, pos - 1));
         cursor.arrival += f64::from(parts.total);
         if cursor.arrival > until {
             return None;
@@ -289,7 +317,7 @@ fn held_at(on: TripDay, pattern: &Pattern, pos: usize, arrival: f64, c: &Context
     if planned - arrival <= f64::from(EARLY) {
         return 0.0;
     }
-    let dwell = c.model.links.dwell(link_key(c.timetable, pattern, pos));
+    let dwell = c.dwell(pattern, pos);
     (planned + f64::from(late - dwell) - arrival).max(0.0)
 }
 
@@ -311,7 +339,7 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     let spread = |q: f32| arrival + f64::from(q);
     let p10 = spread(q.p10 - q.p50).max(now).min(arrival);
     let p90 = spread(q.p90 - q.p50).max(arrival);
-    let dwell = pattern.links.get(pos).map_or(0.0, |_| c.model.links.dwell(link_key(t, pattern, pos)));
+    let dwell = pattern.links.get(pos).map_or(0.0, |_| c.dwell(pattern, pos));
     let ms = UnixMs::from_secs_f64;
     cursor.floor = arrival;
     let Some(call) = call_at(on, pattern, pos, ms(arrival), t) else { return };
@@ -330,16 +358,11 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     });
 }
 
-fn link_key(t: &Timetable, pattern: &Pattern, link: usize) -> transit_model::timetable::LinkKey {
-    let known = pattern.links.get(link).and_then(|l| t.links.get(*l));
-    known.map_or(transit_model::timetable::LinkKey(0), |l| l.key)
-}
-
 fn link_parts(on: TripDay, pattern: &Pattern, link: usize, moment: When, c: &Context<'_>) -> LinkParts {
     let t = c.timetable;
     let times = |pos: usize| t.time_at(on.trip, StopPos::new(pos)).unwrap_or_default();
     let from = times(link);
     let began = if link == 0 { from.departure } else { from.arrival };
     let plan = (times(link + 1).arrival - began).0 as f32;
-    c.model.links.parts(link_key(t, pattern, link), plan, moment)
+    c.parts(pattern, link, plan, moment)
 }

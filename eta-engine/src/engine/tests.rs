@@ -109,7 +109,7 @@ fn drive(e: &mut Engine, t: &Timetable, from: &str, to: &str, km: [f64; 2], nort
 
 fn vehicle(e: &mut Engine, now: UnixMs) -> Vehicle {
     e.predict_all(now);
-    e.world(now, true).vehicles[0].clone()
+    (*e.world(now, true).vehicles[0]).clone()
 }
 
 fn trip_of(t: &Timetable, v: &Vehicle) -> Option<String> {

@@ -34,6 +34,8 @@ const STANDING_SPEED: f32 = 0.8;
 const SAMPLE: u64 = 4;
 /// A calculated clock time moves by so much or not at all, milliseconds.
 const STEADY_MS: i64 = 60_000;
+/// How many predictions wait to come true: of the oldest a quarter is given up when there are more.
+const MOST_PENDING: usize = 1024;
 /// How long the trips a vehicle was on are remembered, seconds.
 const HISTORY: i64 = 24 * 3600;
 
@@ -110,8 +112,19 @@ pub struct VehicleState {
     history: Vec<TripSpan>,
     ahead: Arc<[CallPrediction]>,
     held: Option<Held>,
-    told: Vec<(TripDay, StopPos, Published, Published)>,
+    told: Vec<Told>,
     pending: Vec<Pending>,
+}
+
+/// What people were told of one call, and what is kept of it to be judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    on: TripDay,
+    pos: StopPos,
+    arrival: Published,
+    departure: Published,
+    /// The reach of lead and the doing of the prediction kept last, where that is known to wait still.
+    kept: Option<(u8, Doing)>,
 }
 
 impl VehicleState {
@@ -221,6 +234,7 @@ impl VehicleState {
                 let pattern = t.pattern_of(h.on.trip);
                 self.run = Some(Run::begin(h.on, self.index, pattern, now, h.along, h.started));
                 self.pending.retain(|p| p.on == h.on);
+                self.told.iter_mut().filter(|x| x.on != h.on).for_each(|x| x.kept = None);
             }
         }
         if let Some(ended) = h.ended {
@@ -255,64 +269,82 @@ impl VehicleState {
         judged
     }
 
-    /// Takes new predictions in: keeps some to be judged, and holds back what people are told.
-    pub(super) fn publish(&mut self, made: Made, now: UnixMs) {
-        let Made { doing, estimates, .. } = made;
+    /// Takes new predictions in: keeps some to be judged, and holds back what people are told. `before` is a
+    /// list to use: it may have been used before.
+    pub(super) fn publish(&mut self, made: &Made, now: UnixMs, before: &mut Vec<Told>) {
+        before.clear();
+        std::mem::swap(&mut self.told, before);
         if self.held.take().is_some() {
             // Nobody was shown a countdown: a clock time does not hold the next one back.
-            self.told.clear();
+            before.clear();
         }
-        for e in &estimates {
-            self.keep_to_judge(e, doing, now);
+        // Where old ones are about to be given up, what waits is not known without a look.
+        let sure = self.pending.len() + made.estimates.len() <= MOST_PENDING;
+        let mut expected = before.iter().peekable();
+        for e in &made.estimates {
+            let is_it = |x: &&Told| x.on == e.call.on && x.pos == e.call.pos;
+            // Calls mostly come in the order in which they came before.
+            while expected.next_if(|x| x.on == e.call.on && x.pos < e.call.pos).is_some() {}
+            let known = expected.next_if(is_it).or_else(|| before.iter().find(is_it));
+            let kept = self.keep_to_judge(e, made.doing, now, known.and_then(|x| x.kept).filter(|_| sure));
+            let arrival = hold::hold(known.map(|x| x.arrival), e.call.arrival, now);
+            let departure = hold::hold(known.map(|x| x.departure), e.call.departure, now);
+            self.told.push(Told { on: e.call.on, pos: e.call.pos, arrival, departure, kept });
         }
-        let mut told = Vec::with_capacity(estimates.len());
-        let mut ahead = Vec::with_capacity(estimates.len());
-        for e in estimates {
-            let before = self.told.iter().find(|(on, pos, ..)| *on == e.call.on && *pos == e.call.pos);
-            let arrival = hold::hold(before.map(|b| b.2), e.call.arrival, now);
-            let departure = hold::hold(before.map(|b| b.3), e.call.departure, now);
-            told.push((e.call.on, e.call.pos, arrival, departure));
-            ahead.push(CallPrediction {
-                published_arrival: arrival.shown,
-                published_departure: departure.shown.max(arrival.shown),
-                ..e.call
-            });
-        }
-        self.told = told;
-        self.ahead = ahead.into();
+        let published = made.estimates.iter().zip(&self.told).map(|(e, told)| CallPrediction {
+            published_arrival: told.arrival.shown,
+            published_departure: told.departure.shown.max(told.arrival.shown),
+            ..e.call
+        });
+        self.ahead = published.collect();
     }
 
     /// Takes in what was calculated for a vehicle that is held: a clock time is told anew only when it has moved
     /// by a minute, and nothing of it is judged: the model shall not learn from what it could not see.
-    pub(super) fn publish_held(&mut self, made: Made, held: Held) {
-        let before = self.held.replace(held).map(|_| std::mem::take(&mut self.told)).unwrap_or_default();
-        let mut ahead = Vec::with_capacity(made.estimates.len());
-        self.told.clear();
-        for e in made.estimates {
+    pub(super) fn publish_held(&mut self, made: &Made, held: Held) {
+        let told = std::mem::take(&mut self.told);
+        let before = self.held.replace(held).map(|_| told).unwrap_or_default();
+        for e in &made.estimates {
             let same = |p: Published, now: UnixMs| if (p.anchor.0 - now.0).abs() < STEADY_MS { p.anchor } else { now };
-            let told = before.iter().find(|(on, pos, ..)| *on == e.call.on && *pos == e.call.pos);
-            let arrival = told.map_or(e.call.arrival, |t| same(t.2, e.call.arrival));
-            let departure = told.map_or(e.call.departure, |t| same(t.3, e.call.departure)).max(arrival);
+            let known = before.iter().find(|x| x.on == e.call.on && x.pos == e.call.pos);
+            let arrival = known.map_or(e.call.arrival, |x| same(x.arrival, e.call.arrival));
+            let departure = known.map_or(e.call.departure, |x| same(x.departure, e.call.departure)).max(arrival);
             let plain = |at: UnixMs| Published { shown: at, anchor: at };
-            self.told.push((e.call.on, e.call.pos, plain(arrival), plain(departure)));
-            ahead.push(CallPrediction { published_arrival: arrival, published_departure: departure, ..e.call });
+            let (on, pos) = (e.call.on, e.call.pos);
+            self.told.push(Told { on, pos, arrival: plain(arrival), departure: plain(departure), kept: None });
         }
-        self.ahead = ahead.into();
+        let published = made.estimates.iter().zip(&self.told).map(|(e, told)| CallPrediction {
+            published_arrival: told.arrival.shown,
+            published_departure: told.departure.shown,
+            ..e.call
+        });
+        self.ahead = published.collect();
     }
 
-    fn keep_to_judge(&mut self, e: &Estimate, doing: Doing, now: UnixMs) {
-        let Some(raw) = e.raw else { return };
+    /// Keeps a prediction to be judged, unless one like it waits already; says which waits now.
+    fn keep_to_judge(
+        &mut self,
+        e: &Estimate,
+        doing: Doing,
+        now: UnixMs,
+        kept: Option<(u8, Doing)>,
+    ) -> Option<(u8, Doing)> {
+        let raw = e.raw?;
         let bin = u8::try_from(lead_bin((raw.0 - now.0) as f32 / 1000.0)).unwrap_or(u8::MAX);
         let known = |p: &&Pending| p.on == e.call.on && p.pos == e.call.pos.0;
-        if self.pending.iter().rev().find(known).is_some_and(|p| p.bin == bin && p.doing == doing) {
-            return;
+        let kept = kept.or_else(|| self.pending.iter().rev().find(known).map(|p| (p.bin, p.doing)));
+        if kept == Some((bin, doing)) {
+            return kept;
         }
-        if self.pending.len() >= 1024 {
-            self.pending.drain(..256);
+        if self.pending.len() >= MOST_PENDING {
+            self.pending.drain(..MOST_PENDING / 4);
+            // Of some calls nothing waits any more.
+            self.told.iter_mut().for_each(|x| x.kept = None);
         }
         let sampled = (now.secs().unsigned_abs() / 7 + u64::from(e.call.pos.0)).is_multiple_of(SAMPLE);
         let chain = sampled.then(|| Box::new((e.chain, e.features)));
         self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw, chain });
+        Some((bin, doing))
     }
 
     /// As readers see it; `None` before the first fix.

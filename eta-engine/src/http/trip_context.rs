@@ -193,7 +193,7 @@ mod tests {
     fn a_tap_in_the_past_is_on_the_trip_of_then() {
         let (mut w, now) = seen();
         let t = Arc::clone(&w.timetable);
-        let mut v = w.vehicles[0].clone();
+        let mut v = (*w.vehicles[0]).clone();
         let span = |on, from: i64, to: i64| TripSpan { on, from: now.plus_secs(from), to: now.plus_secs(to) };
         v.history = Arc::from([
             span(Some(trip(&t, "t2-1350")), -3600, -2000),

@@ -111,7 +111,7 @@ impl Calibration {
             (self.cell(doing, bin + 1), (to + beyond) / 2.0 - middle)
         };
         let share = ((lead - middle).abs() / gap.max(1.0)).min(1.0);
-        let mix = |a: f32, b: f32| (b - a).mul_add(share, a);
+        let mix = |a: f32, b: f32| (b - a) * share + a;
         Quantiles {
             p10: mix(here.p10, other.p10),
             p50: mix(here.p50, other.p50),

@@ -58,16 +58,19 @@ impl When {
     /// So many seconds later, on the same day.
     #[must_use]
     pub fn plus(self, seconds: f32) -> Self {
-        Self { second: (self.second + seconds).rem_euclid(86_400.0), unix: self.unix + f64::from(seconds), ..self }
+        let second = self.second + seconds;
+        let second = if (0.0..86_400.0).contains(&second) { second } else { second.rem_euclid(86_400.0) };
+        Self { second, unix: self.unix + f64::from(seconds), ..self }
     }
 
-    fn bin(self) -> usize {
+    /// The ten minutes of the day.
+    pub(super) fn bin(self) -> usize {
         ((self.second / BIN_SECONDS) as usize).min(BINS - 1)
     }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Bin {
+pub(super) struct Bin {
     weight: f32,
     /// Weighted sum of link times, seconds.
     time: f32,
@@ -110,12 +113,6 @@ impl LinkStats {
             DayKind::Weekend => &self.weekend,
         }
     }
-
-    fn recent_residual(&self, unix: f64) -> f32 {
-        let keep = (-((unix - self.recent_at).max(0.0) as f32) / RECENT).exp();
-        let (sum, weight) = self.recent;
-        RECENT_WEIGHT * sum * keep / weight.mul_add(keep, RECENT_SHRINK)
-    }
 }
 
 /// What the expected time of a link is made of, seconds.
@@ -133,6 +130,56 @@ pub struct LinkParts {
     pub unseen: f32,
     /// The expectation.
     pub total: f32,
+}
+
+/// What is known of a link at every time of day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steady {
+    /// Whether it was ever run, and its mean time and loss then, seconds.
+    means: Option<(f32, f32)>,
+    recent: (f32, f32),
+    recent_at: Option<f64>,
+    /// The expected dwell at its first stop, seconds.
+    pub(super) dwell: f32,
+}
+
+impl Steady {
+    fn of(stats: Option<&LinkStats>) -> Self {
+        let Some(s) = stats else {
+            return Self { means: None, recent: (0.0, 0.0), recent_at: None, dwell: dwell_of(Bin::default()) };
+        };
+        let means = (s.all.weight > 0.0).then(|| (s.all.time / s.all.weight, s.all.loss / (s.all.weight + 3.0)));
+        Self { means, recent: s.recent, recent_at: Some(s.recent_at), dwell: dwell_of(s.dwell) }
+    }
+
+    /// What a link whose traversals near this time of day come to `near` is expected to take, where the
+    /// city's pace is such.
+    pub(super) fn parts(&self, near: Bin, pace: f32, plan: f32, unix: f64) -> LinkParts {
+        let (own, planned) = self.views(near, pace, plan);
+        let settled = blend(own, planned, plan);
+        let recent = self.recent_at.map_or(0.0, |at| {
+            let keep = (-((unix - at).max(0.0) as f32) / RECENT).exp();
+            let (sum, weight) = self.recent;
+            RECENT_WEIGHT * sum * keep / (weight * keep + RECENT_SHRINK)
+        });
+        let unseen = self.recent_at.map_or(1800.0, |at| ((unix - at) as f32).clamp(0.0, 1800.0));
+        LinkParts { own, planned, plan, recent, unseen, total: (settled + recent).max(settled * 0.35).max(3.0) }
+    }
+
+    /// A link's time as its own history has it, and as the timetable corrected by what it always loses.
+    fn views(&self, near: Bin, pace: f32, plan: f32) -> (f32, f32) {
+        let Some((mean, mean_loss)) = self.means else { return (plan * pace, plan * pace) };
+        let own = (SHRINK * mean * pace + near.time) / (near.weight + SHRINK);
+        let loss = (SHRINK_LOSS * mean_loss + near.loss) / (near.weight + SHRINK_LOSS);
+        if plan <= 0.0 {
+            return (own, own);
+        }
+        (own, (plan + loss).max(plan * 0.3))
+    }
+}
+
+fn dwell_of(seen: Bin) -> f32 {
+    (DWELL * 4.0 + seen.time) / (seen.weight + 4.0)
 }
 
 fn blend(own: f32, planned: f32, plan: f32) -> f32 {
@@ -187,46 +234,34 @@ impl LinkModel {
     /// The expected time of a link and what it is made of.
     #[must_use]
     pub fn parts(&self, link: LinkKey, plan: f32, when: When) -> LinkParts {
-        let stats = self.links.get(&link);
-        let (own, planned) = self.views(stats, plan, when);
-        let settled = blend(own, planned, plan);
-        let recent = stats.map_or(0.0, |s| s.recent_residual(when.unix));
-        let unseen = stats.map_or(1800.0, |s| ((when.unix - s.recent_at) as f32).clamp(0.0, 1800.0));
-        LinkParts { own, planned, plan, recent, unseen, total: (settled + recent).max(settled * 0.35).max(3.0) }
+        self.steady(link).parts(
+            self.near(link, when.kind, when.bin()),
+            self.pace(when.kind, when.bin()),
+            plan,
+            when.unix,
+        )
     }
 
     /// The expected dwell at a link's first stop, seconds.
     #[must_use]
     pub fn dwell(&self, link: LinkKey) -> f32 {
-        let (weight, sum) = self.links.get(&link).map_or((0.0, 0.0), |s| (s.dwell.weight, s.dwell.time));
-        DWELL.mul_add(4.0, sum) / (weight + 4.0)
+        self.steady(link).dwell
     }
 
-    fn settled(&self, stats: Option<&LinkStats>, plan: f32, when: When) -> f32 {
-        let (own, planned) = self.views(stats, plan, when);
-        blend(own, planned, plan)
+    /// What is known of a link at every time of day.
+    pub(super) fn steady(&self, link: LinkKey) -> Steady {
+        Steady::of(self.links.get(&link))
     }
 
-    /// A link's time as its own history has it, and as the timetable corrected by what it always loses.
-    fn views(&self, stats: Option<&LinkStats>, plan: f32, when: When) -> (f32, f32) {
-        let pace = self.pace(when);
-        let Some(s) = stats.filter(|s| s.all.weight > 0.0) else { return (plan * pace, plan * pace) };
-        let mean = s.all.time / s.all.weight;
-        let mean_loss = s.all.loss / (s.all.weight + 3.0);
-        let near = kernel_sum(s.bins(when.kind), when.bin());
-        let own = SHRINK.mul_add(mean * pace, near.time) / (near.weight + SHRINK);
-        let loss = SHRINK_LOSS.mul_add(mean_loss, near.loss) / (near.weight + SHRINK_LOSS);
-        if plan <= 0.0 {
-            return (own, own);
-        }
-        (own, (plan + loss).max(plan * 0.3))
+    /// A link's traversals near a time of day, the nearer the more.
+    pub(super) fn near(&self, link: LinkKey, kind: DayKind, bin: usize) -> Bin {
+        self.links.get(&link).map_or_else(Bin::default, |s| kernel_sum(s.bins(kind), bin))
     }
 
     /// The city's pace at a time of day against its mean over the day; 1 before anything is known.
-    fn pace(&self, when: When) -> f32 {
+    pub(super) fn pace(&self, kind: DayKind, bin: usize) -> f32 {
         let [workday, weekend] = &self.city;
-        let of_kind = if when.kind == DayKind::Workday { workday } else { weekend };
-        let bin = when.bin();
+        let of_kind = if kind == DayKind::Workday { workday } else { weekend };
         let (mut time, mut mean) = (0.0, 0.0);
         for (w, (t, m)) in kernel().iter().zip(around(of_kind, bin)) {
             time += w * t;
@@ -239,7 +274,9 @@ impl LinkModel {
     /// Takes in one traversal: `time` seconds from arrival to arrival, where the timetable had `plan`.
     /// Says what was expected before.
     pub fn learn(&mut self, link: LinkKey, time: f32, plan: f32, when: When) -> f32 {
-        let settled = self.settled(self.links.get(&link), plan, when);
+        let pace = self.pace(when.kind, when.bin());
+        let (own, planned) = self.steady(link).views(self.near(link, when.kind, when.bin()), pace, plan);
+        let settled = blend(own, planned, plan);
         let stats = self.links.entry(link).or_default();
         let mean = if stats.all.weight > 0.0 { stats.all.time / stats.all.weight } else { settled };
         // One absurd traversal must not move the mean: 2.5 times the usual and a quarter minute is the most.

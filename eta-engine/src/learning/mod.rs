@@ -3,4 +3,5 @@
 
 pub mod calibration;
 pub mod links;
+pub mod paces;
 pub mod residual;

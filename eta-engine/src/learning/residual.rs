@@ -26,6 +26,18 @@ const SCALE: [f32; COUNT] = [
     1.0, 600.0, 20.0, 20.0, 20.0, 30.0, 1.0, 1.0, 1.0, 60.0, 5.0, 300.0, 60.0, 40.0, 120.0, 0.3, 60.0, 60.0, 60.0,
     60.0, 10.0, 120.0, 300.0, 600.0,
 ];
+/// What a feature is multiplied by to have it in these.
+const ONES: [f32; COUNT] = {
+    let mut ones = SCALE;
+    let mut n = 0;
+    while n < COUNT {
+        if let (Some(one), Some(scale)) = (ones.split_at_mut(n).1.first_mut(), SCALE.split_at(n).1.first()) {
+            *one = 1.0 / *scale;
+        }
+        n += 1;
+    }
+    ones
+};
 /// No feature counts for more than so many of its ones: an absurd value says no more than a large one.
 const MOST: f32 = 5.0;
 
@@ -53,7 +65,14 @@ impl Default for Rule {
 
 impl Rule {
     fn say(&self, z: &Features) -> f32 {
-        self.weights.iter().zip(z).map(|(w, z)| w * z).sum()
+        // Four sums side by side: one after another they would wait for each other.
+        let mut sums = [0.0f32; 4];
+        for (w, z) in self.weights.chunks(4).zip(z.chunks(4)) {
+            for (sum, (w, z)) in sums.iter_mut().zip(w.iter().zip(z)) {
+                *sum += w * z;
+            }
+        }
+        sums.iter().sum()
     }
 
     fn learn(&mut self, reach: usize, z: &Features, error: f32) {
@@ -64,9 +83,9 @@ impl Rule {
         let mut cells = self.square.iter_mut();
         for (n, (a, cross)) in z.iter().zip(&mut self.cross).enumerate() {
             let a = f64::from(*a) * weight;
-            *cross = cross.mul_add(keep, a * f64::from(error));
+            *cross = *cross * keep + a * f64::from(error);
             for (b, cell) in z.iter().take(n + 1).zip(&mut cells) {
-                *cell = cell.mul_add(keep, a * f64::from(*b));
+                *cell = *cell * keep + a * f64::from(*b);
             }
         }
         self.fresh += 1;
@@ -102,7 +121,7 @@ impl Residual {
     /// What to add to a prediction with this lead, seconds; at most half a minute and half the lead.
     #[must_use]
     pub fn correction(&self, lead: f32, features: &Features) -> f32 {
-        let most = lead.max(0.0).mul_add(0.5, 30.0);
+        let most = lead.max(0.0) * 0.5 + 30.0;
         self.rules.get(reach(lead)).map_or(0.0, |r| r.say(&scaled(features))).clamp(-most, most)
     }
 
@@ -121,8 +140,8 @@ fn reach(lead: f32) -> usize {
 
 fn scaled(features: &Features) -> Features {
     let mut z = *features;
-    for (v, one) in z.iter_mut().zip(SCALE) {
-        *v = (*v / one).clamp(-MOST, MOST);
+    for (v, one) in z.iter_mut().zip(ONES) {
+        *v = (*v * one).clamp(-MOST, MOST);
     }
     z
 }

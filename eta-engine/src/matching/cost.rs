@@ -41,6 +41,8 @@ pub const IDLE: f32 = 1.2;
 pub const TURN: f64 = 60.0;
 /// The route the vehicle says it is on costs less by this.
 pub const REPORTED_ROUTE: f32 = 8.0;
+/// The most that all that speaks for a trip together takes off: block, route run before, route reported.
+pub const MOST_SPOKEN_FOR: f32 = BLOCK + 3.0 * BLOCK_MORE + SAME_ROUTE + REPORTED_ROUTE;
 
 /// The cost of lying so many metres off the line.
 #[must_use]
@@ -87,5 +89,5 @@ pub fn waiting(seconds_before: f32, unexcused: f32) -> f32 {
 pub fn drift(late: f32, then: f32) -> f32 {
     let later = (late - then).max(0.0) / 60.0;
     let earlier = (then.min(0.0) - late).max(0.0) / 60.0;
-    0.05f32.mul_add(later, 0.4 * earlier.min(20.0))
+    0.05 * later + 0.4 * earlier.min(20.0)
 }

@@ -1,7 +1,8 @@
 //! One belief about a vehicle: it runs this trip and is so far along it. How a fix moves it, and
 //! what it costs; not which belief holds.
 
-use transit_model::ids::{BlockIdx, RouteIdx, StopPos, TripIdx};
+use smallvec::SmallVec;
+use transit_model::ids::{BlockIdx, RouteIdx, ShapeIdx, StopPos, TripIdx};
 use transit_model::plane::{Polyline, angle_between};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{Pattern, Timetable};
@@ -66,6 +67,9 @@ pub struct Hypothesis {
     gate: f32,
     behind: u8,
 }
+
+/// Where a fix lies on lines, for a vehicle that was so far along them.
+pub(super) type Snaps = SmallVec<[(ShapeIdx, f32, Snapped); 8]>;
 
 /// What a vehicle has run before: what it runs next follows from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -161,9 +165,22 @@ impl Hypothesis {
 
     /// Moves it along its line by one fix, which counts for `weight` fixes.
     pub(super) fn step(&mut self, o: &Observation, weight: f32, t: &Timetable) {
+        self.step_among(o, weight, t, &mut Snaps::new());
+    }
+
+    /// The same for one of several: trips of one line are mostly at one place of it, which is looked for once.
+    pub(super) fn step_among(&mut self, o: &Observation, weight: f32, t: &Timetable, snapped: &mut Snaps) {
         let pattern = t.pattern_of(self.on.trip);
         let line = t.shapes.at(pattern.shape);
-        let Some(s) = snap::onto(line, o.at, self.along, o.motion) else { return };
+        let known = snapped.iter().find(|(shape, along, _)| *shape == pattern.shape && *along == self.along);
+        let s = match known {
+            Some((_, _, s)) => *s,
+            None => {
+                let Some(s) = snap::onto(line, o.at, self.along, o.motion) else { return };
+                snapped.push((pattern.shape, self.along, s));
+                s
+            }
+        };
         self.off = s.off;
         self.lately += LATELY * (s.cost - self.lately);
         // What a vehicle does after its trip says little about which trip that was.
@@ -222,10 +239,17 @@ impl Hypothesis {
     /// Adds up what it costs now.
     pub(super) fn price(&mut self, o: &Observation, around: &Around<'_>, served: Option<&Served>) {
         let t = around.timetable;
-        let day = t.zone.day_start(self.on.date).secs_f64();
+        let day = around.day_start(self.on);
+        let plan = self.plan(scheduled_at(t, self.on.trip, self.along, day), day, o, t);
+        self.add_up(plan, day, o, around, served);
+    }
+
+    /// What the timetable makes of it, that wants the trip here at `scheduled` and whose day starts at
+    /// `day`, unix seconds.
+    pub(super) fn plan(&mut self, scheduled: f64, day: f64, o: &Observation, t: &Timetable) -> f32 {
         let at = self.ended.unwrap_or(o.time).secs_f64();
-        let late = (at - scheduled_at(t, self.on.trip, self.along, day)) as f32;
-        let plan = if self.started {
+        let late = (at - scheduled) as f32;
+        if self.started {
             let departed = self.travelled > 0.0;
             let unexcused = self.unexcused(o.time, day, t);
             let (cost, then) = *self.began.get_or_insert_with(|| {
@@ -234,12 +258,30 @@ impl Hypothesis {
             cost + cost::drift(late, then)
         } else {
             cost::waiting(-late, self.unexcused(o.time, day, t))
-        };
+        }
+    }
+
+    /// The least it can cost with this plan, whatever else speaks for it: nobody need ask what does.
+    pub(super) fn at_least(&self, plan: f32) -> f32 {
+        self.evidence + plan - cost::MOST_SPOKEN_FOR
+    }
+
+    /// Everything together, with what the timetable makes of it.
+    pub(super) fn add_up(
+        &mut self,
+        plan: f32,
+        day: f64,
+        o: &Observation,
+        around: &Around<'_>,
+        served: Option<&Served>,
+    ) {
+        let t = around.timetable;
         let idle = self.ended.map_or(0.0, |e| self.idle(e, o, day, around));
         self.outbid = (around.claimed)(self.on);
         let follows = served.filter(|_| self.ended.is_none()).map_or(0.0, |s| s.follows(self.on, t));
         let said =
             if o.route.is_some_and(|r| r == t.pattern_of(self.on.trip).route) { cost::REPORTED_ROUTE } else { 0.0 };
+        debug_assert!(follows + said <= cost::MOST_SPOKEN_FOR, "{follows} + {said}");
         self.total = self.evidence + plan + idle + self.outbid - follows - said;
     }
 
@@ -276,8 +318,13 @@ impl Served {
 
 /// What it costs to drive in this direction at this place of a line.
 pub(super) fn turned(course: Option<f32>, line: &Polyline, along: f32) -> f32 {
-    match (course, line.heading_at(along)) {
-        (Some(course), Some(heading)) => cost::heading(angle_between(course, heading)),
+    turned_against(course, line.headings(), u32::try_from(line.segment_at(along)).unwrap_or(u32::MAX))
+}
+
+/// The same on a segment of which it is known that the place is on it.
+pub(super) fn turned_against(course: Option<f32>, headings: &[f32], segment: u32) -> f32 {
+    match (course, headings.get(segment as usize)) {
+        (Some(course), Some(heading)) => cost::heading(angle_between(course, *heading)),
         _ => 0.0,
     }
 }
@@ -292,21 +339,39 @@ pub(super) fn ends_of(pattern: &Pattern) -> (f32, f32) {
 /// `day_start` (0.0 gives service time). Between calls by distance.
 #[must_use]
 pub fn scheduled_at(t: &Timetable, trip: TripIdx, along: f32, day_start: f64) -> f64 {
-    let pattern = t.pattern_of(trip);
-    let next = pattern.next_after(along);
-    let time = |pos: usize| t.time_at(trip, StopPos::new(pos)).unwrap_or_default();
-    let service = if next == 0 {
-        f64::from(time(0).departure.0)
-    } else if next >= pattern.calls.len() {
-        f64::from(time(pattern.calls.len() - 1).arrival.0)
-    } else {
-        let (a, b) = (f64::from(time(next - 1).departure.0), f64::from(time(next).arrival.0));
-        let (from, to) = match (pattern.calls.get(next - 1), pattern.calls.get(next)) {
+    day_start + Between::of(t.pattern_of(trip), along).scheduled(t, trip)
+}
+
+/// Which calls of a pattern a place lies between, and how far on from the one to the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    next: usize,
+    calls: usize,
+    share: f64,
+}
+
+impl Between {
+    pub(super) fn of(pattern: &Pattern, along: f32) -> Self {
+        let next = pattern.next_after(along);
+        let before = next.checked_sub(1).and_then(|before| pattern.calls.get(before));
+        let (from, to) = match (before, pattern.calls.get(next)) {
             (Some(x), Some(y)) => (f64::from(x.along), f64::from(y.along)),
             _ => (0.0, 0.0),
         };
         let share = if to > from { (f64::from(along) - from) / (to - from) } else { 1.0 };
-        (b - a).mul_add(share.clamp(0.0, 1.0), a)
-    };
-    day_start + service
+        Self { next, calls: pattern.calls.len(), share: share.clamp(0.0, 1.0) }
+    }
+
+    /// When a trip of the pattern is wanted here, service time in seconds.
+    pub(super) fn scheduled(&self, t: &Timetable, trip: TripIdx) -> f64 {
+        let time = |pos: usize| t.time_at(trip, StopPos::new(pos)).unwrap_or_default();
+        if self.next == 0 {
+            f64::from(time(0).departure.0)
+        } else if self.next >= self.calls {
+            f64::from(time(self.calls.saturating_sub(1)).arrival.0)
+        } else {
+            let (a, b) = (f64::from(time(self.next - 1).departure.0), f64::from(time(self.next).arrival.0));
+            (b - a) * self.share + a
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`day`] | the trips of one service day |
 //! | [`network`] | which lines pass near a point |
+//! | `grid` | things by place |
 //! | [`snap`] | a fix brought onto the line it is believed to run on |
 //! | [`cost`] | what everything costs |
 //! | [`hypothesis`] | one of them: how a fix moves it, what it costs |
@@ -19,6 +20,7 @@
 mod candidates;
 pub mod cost;
 pub mod day;
+mod grid;
 pub mod hypothesis;
 pub mod network;
 pub mod snap;

@@ -36,36 +36,34 @@ pub struct Snapped {
 /// `None` only for a line without points.
 #[must_use]
 pub fn onto(line: &Polyline, p: Xy, from: f32, motion: Motion) -> Option<Snapped> {
-    let reach = FASTEST.mul_add(motion.dt.min(600.0), JITTER * 2.0);
+    let reach = FASTEST * motion.dt.min(600.0) + JITTER * 2.0;
     let (lo, hi) = (from - JITTER * 1.5, from + reach);
-    let expected = motion.speed.map(|v| v * motion.dt);
+    let window = Window { p, from, low: lo.max(0.0), hi, motion };
     let first = line.segment_at(lo.max(0.0));
-    let starts = line.points().iter().zip(line.cumulative()).skip(first);
-    let ends = line.points().iter().zip(line.cumulative()).skip(first + 1);
+    // Where the speed says it is by now: what this costs, most other places will be seen to cost more at once.
+    let likely = line.segment_at(from + motion.speed.map_or(0.0, |v| v * motion.dt));
+    let segments = line.points().iter().zip(line.points().iter().skip(1));
+    let alongs = line.cumulative().iter().zip(line.cumulative().iter().skip(1));
+    let mut segments = segments.zip(alongs).zip(line.headings()).skip(first);
+    let mut limit = Limit::none();
+    if let Some(((ends, alongs), heading)) = segments.clone().nth(likely.saturating_sub(first))
+        && *alongs.0 <= hi
+        && let Some((_, rank)) = window.place(ends, alongs, *heading, limit)
+    {
+        limit = Limit::at(rank);
+    }
     let mut best: Option<(Snapped, f32)> = None;
-    for ((a, from_along), (b, to_along)) in starts.zip(ends) {
-        if *from_along > hi {
+    for ((ends, alongs), heading) in segments.by_ref() {
+        if *alongs.0 > hi {
             break;
         }
-        let (dx, dy) = (b.x - a.x, b.y - a.y);
-        let length = (to_along - from_along).max(1e-6);
-        let share = ((p.x - a.x).mul_add(dx, (p.y - a.y) * dy) / (length * length)).clamp(0.0, 1.0);
-        let along = share.mul_add(length, *from_along).clamp(lo.max(0.0), hi);
-        let q = a.towards(*b, ((along - from_along) / length).clamp(0.0, 1.0));
-        let off = p.distance(q);
-        let turned = motion
-            .bearing
-            .map_or(0.0, |course| cost::heading(angle_between(course, dx.atan2(dy).to_degrees().rem_euclid(360.0))));
-        let back = if along < from - JITTER * 0.5 { cost::BACKWARDS } else { 0.0 };
-        let believed = cost::off(off) + turned + back;
-        // Among places that are equally credible the one as far on as the speed says; never decisive.
-        let leap = expected.map_or(0.0, |e| {
-            let z = (along - from - e) / e.mul_add(0.6, 60.0);
-            (0.5 * z * z).min(3.0)
-        });
-        let rank = leap.mul_add(0.7, believed) + off * 0.002;
-        if best.as_ref().is_none_or(|(_, r)| rank < *r) {
-            best = Some((Snapped { along, off, cost: believed }, rank));
+        if let Some((place, rank)) = window.place(ends, alongs, *heading, limit)
+            && best.as_ref().is_none_or(|(_, r)| rank < *r)
+        {
+            if rank < limit.rank {
+                limit = Limit::at(rank);
+            }
+            best = Some((place, rank));
         }
     }
     best.map(|(s, _)| s).or_else(|| {
@@ -73,6 +71,79 @@ pub fn onto(line: &Polyline, p: Xy, from: f32, motion: Motion) -> Option<Snapped
         let off = p.distance(*p0);
         Some(Snapped { along: 0.0, off, cost: cost::off(off) })
     })
+}
+
+/// What a place must not cost more than.
+#[derive(Clone, Copy)]
+struct Limit {
+    rank: f32,
+    /// Whatever lies farther off the line than this costs more, metres.
+    radius: f32,
+}
+
+impl Limit {
+    const fn none() -> Self {
+        Self { rank: f32::INFINITY, radius: f32::INFINITY }
+    }
+
+    fn at(rank: f32) -> Self {
+        let radius = cost::OFF_SIGMA * (2.0 * rank.clamp(0.0, cost::OFF_MAX)).sqrt();
+        let radius = radius.max((rank - cost::OFF_MAX) / NEARER);
+        // Rounding must never leave out what is as good.
+        Self { rank, radius: (radius + 1.0) * 1.01 }
+    }
+}
+
+/// What a metre off the line adds to a rank, beyond what it costs: of two places the nearer one.
+const NEARER: f32 = 0.002;
+
+/// The part of a line a fix may lie on, and how it came there.
+struct Window {
+    p: Xy,
+    from: f32,
+    low: f32,
+    hi: f32,
+    motion: Motion,
+}
+
+impl Window {
+    /// The place on one segment and its rank, unless that is beyond `limit`.
+    #[inline]
+    fn place(
+        &self,
+        (a, b): (&Xy, &Xy),
+        (from_along, to_along): (&f32, &f32),
+        heading: f32,
+        limit: Limit,
+    ) -> Option<(Snapped, f32)> {
+        let (dx, dy) = (b.x - a.x, b.y - a.y);
+        let length = (to_along - from_along).max(1e-6);
+        let beyond = limit.radius + length;
+        let (east, north) = (self.p.x - a.x, self.p.y - a.y);
+        if east * east + north * north > beyond * beyond {
+            return None;
+        }
+        let share = ((east * dx + north * dy) / (length * length)).clamp(0.0, 1.0);
+        let along = (share * length + from_along).clamp(self.low, self.hi);
+        let done = ((along - from_along) / length).clamp(0.0, 1.0);
+        let (east, north) = (east - dx * done, north - dy * done);
+        let off = (east * east + north * north).sqrt();
+        let far = cost::off(off);
+        // All that is added to this is not negative.
+        if far + off * NEARER > limit.rank {
+            return None;
+        }
+        let turned = self.motion.bearing.map_or(0.0, |course| cost::heading(angle_between(course, heading)));
+        let back = if along < self.from - JITTER * 0.5 { cost::BACKWARDS } else { 0.0 };
+        let believed = far + turned + back;
+        // Among places that are equally credible the one as far on as the speed says; never decisive.
+        let leap = self.motion.speed.map(|v| v * self.motion.dt).map_or(0.0, |e| {
+            let z = (along - self.from - e) / (e * 0.6 + 60.0);
+            (0.5 * z * z).min(3.0)
+        });
+        let rank = leap * 0.7 + believed + off * NEARER;
+        Some((Snapped { along, off, cost: believed }, rank))
+    }
 }
 
 #[cfg(test)]

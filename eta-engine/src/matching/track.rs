@@ -16,7 +16,7 @@ use transit_model::timetable::Timetable;
 use super::candidates;
 use super::cost;
 use super::day::Day;
-use super::hypothesis::{Served, ends_of};
+use super::hypothesis::{Served, Snaps, ends_of};
 use super::network::Network;
 use super::snap::{self, Motion};
 use crate::world::TripDay;
@@ -24,7 +24,7 @@ use crate::world::TripDay;
 pub use super::hypothesis::{Hypothesis, NEAR_END, OFF_ROUTE_AFTER};
 
 /// How many hypotheses a vehicle carries.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 /// What costs so much more than the best one is dropped: looking again takes it up for less.
 const HOPELESS: f32 = 14.0;
 /// Above this mean cost of its last fixes, what a vehicle is on explains it badly.
@@ -89,6 +89,11 @@ pub struct Around<'a> {
 impl Around<'_> {
     fn day(&self, on: TripDay) -> Option<&Day> {
         self.days.iter().map(|d| &**d).find(|d| d.date == on.date)
+    }
+
+    /// When the day of a trip starts, unix seconds.
+    pub(super) fn day_start(&self, on: TripDay) -> f64 {
+        self.day(on).map_or_else(|| self.timetable.zone.day_start(on.date), |d| d.start).secs_f64()
     }
 
     /// The trip the same vehicle runs next, by the block.
@@ -187,9 +192,10 @@ impl Track {
             self.outlive_report(spoke, o, weight, around);
             return;
         }
+        let mut snapped = Snaps::new();
         for h in &mut self.hypotheses {
             h.reported = false;
-            h.step(o, weight, around.timetable);
+            h.step_among(o, weight, around.timetable, &mut snapped);
         }
         self.continue_block(o, around);
         if self.must_look(o.time) {
@@ -306,19 +312,14 @@ impl Track {
         let held = self.chosen().copied();
         let ready = held.and_then(|h| h.ready_for_next());
         let from = held.map_or(0.0, |h| h.evidence);
-        let mut found = candidates::here(o, ready, around, self.served.as_ref());
-        for h in &mut found {
-            let change = match held {
-                None => 0.0,
-                Some(_) if ready.is_some() && !h.started => cost::CHANGE_AT_TERMINAL,
-                Some(now) if !now.started => cost::CHANGE_BEFORE_START,
-                Some(_) => cost::CHANGE_ON_THE_WAY,
-            };
-            h.evidence += from + change;
-            h.total += from + change;
-        }
-        found.sort_by(|a, b| a.total.total_cmp(&b.total).then(a.on.cmp(&b.on)));
-        for h in found.into_iter().take(MOST) {
+        let change = |started: bool| match held {
+            None => 0.0,
+            Some(_) if ready.is_some() && !started => cost::CHANGE_AT_TERMINAL,
+            Some(now) if !now.started => cost::CHANGE_BEFORE_START,
+            Some(_) => cost::CHANGE_ON_THE_WAY,
+        };
+        let added = |started: bool| from + change(started);
+        for h in candidates::here(o, ready, around, self.served.as_ref(), &added) {
             if !self.hypotheses.iter().any(|x| x.on == h.on && x.misses == 0) {
                 self.hypotheses.retain(|x| x.on != h.on);
                 self.hypotheses.push(h);

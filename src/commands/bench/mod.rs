@@ -58,6 +58,9 @@ pub struct Args {
     /// Of `engine`: the city that is copied, a GTFS zip or folder. [the demo city]
     #[arg(long, value_name = "FEED")]
     gtfs: Option<PathBuf>,
+    /// Of `engine`: feeds, each a copy of the city with an even share of the vehicles. [as many as the vehicles need]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    feeds: Option<u32>,
     /// Of `engine`: threads; each has its own cities. [one to each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
@@ -221,6 +224,7 @@ fn foreign(args: &Args) -> Vec<&'static str> {
         of(&[What::Ingest], args.backlog.is_some(), "--backlog"),
         of(&[What::Ingest], args.dir.is_some(), "--dir"),
         of(&[What::Engine], args.gtfs.is_some(), "--gtfs"),
+        of(&[What::Engine], args.feeds.is_some(), "--feeds"),
         of(&[What::Engine], args.threads.is_some(), "--threads"),
     ]
     .into_iter()

@@ -171,7 +171,7 @@ pub fn running(t: &Timetable, at: UnixMs) -> usize {
             let day = Day::new(t, date);
             let clock = t.zone.service_time(date, at);
             let patterns = t.patterns.indices();
-            let on_road = |trip: &&_| t.starts(**trip) <= clock && clock <= t.ends(**trip);
+            let on_road = |(start, trip): &&_| *start <= clock && clock <= t.ends(*trip);
             patterns.map(|p| day.trips_of(p).iter().filter(on_road).count()).sum::<usize>()
         })
         .sum()
