@@ -4,7 +4,7 @@
 use crate::learning::links::LinkParts;
 
 /// How many features there are.
-pub const COUNT: usize = 24;
+pub const COUNT: usize = 26;
 
 /// One prediction's features, in the order of [`of`].
 pub type Features = [f32; COUNT];
@@ -83,6 +83,8 @@ pub fn of(s: &Situation, c: &Chain, lead: f32) -> Features {
         s.by_speed.clamp(-120.0, 120.0),
         s.late.clamp(-300.0, 600.0),
         s.pace.clamp(-0.5, 1.0),
+        s.pace.clamp(-0.5, 1.0) * (c.parts.total + s.rest),
+        s.pace.clamp(-0.5, 1.0) * s.rest,
         c.parts.own - c.parts.total,
         c.parts.planned - c.parts.total,
         c.parts.plan - c.parts.total,

@@ -15,6 +15,7 @@ mod model;
 mod motion;
 mod phase;
 pub mod predict;
+pub mod rhythm;
 pub mod run;
 #[cfg(test)]
 mod tests;
@@ -251,7 +252,7 @@ impl Engine {
             let worth = v.track.worth();
             self.claims.stake(on, Claim { by: i, seen: fix.time, worth });
         }
-        let passed = v.pass_stops(fix.time, t);
+        let passed = v.pass_stops(fix.time, t, &self.model);
         self.digest(i, &passed);
         self.note_progress(i);
         self.vehicles.get(i).ok_or(Ignored::Late)
@@ -349,6 +350,11 @@ impl Engine {
                     if let Some(l) = self.timetable.links.get(*link) {
                         self.model.links.learn_dwell(l.key, *seconds);
                         self.paces.learned(*link);
+                    }
+                }
+                Passed::Halt { into, offset } => {
+                    if let Some(l) = self.timetable.links.get(*into) {
+                        self.model.halts.learn(l.key, *offset);
                     }
                 }
                 Passed::Arrival { pos, at } => {

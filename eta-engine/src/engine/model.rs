@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::learning::calibration::Calibration;
+use crate::learning::halts::Halts;
 use crate::learning::links::LinkModel;
 use crate::learning::residual::Residual;
 
@@ -11,6 +12,8 @@ use crate::learning::residual::Residual;
 pub struct Model {
     /// Link times and dwells.
     pub links: LinkModel,
+    /// Where vehicles halt.
+    pub halts: Halts,
     /// What of its errors the features explain.
     pub residual: Residual,
     /// The errors that are left.

@@ -111,11 +111,12 @@ pub fn ahead(
     if silent || h.misses > OFF_ROUTE_FIXES || matches!(v.phase, Phase::Unknown | Phase::AtBase) {
         return made;
     }
-    made.doing = doing(v, h);
-    made.situation = situation(v, h, c);
+    let known = v.known_at(c.now).unwrap_or(last.time);
+    made.doing = doing(v, h, known > last.time);
+    made.situation = situation(v, h, known, c);
     let until = c.now.secs_f64() + f64::from(c.settings.horizon);
     let mut on = h.on;
-    let mut cursor = current_trip(v, h, c, until, &mut made);
+    let mut cursor = current_trip(v, h, known, c, until, &mut made);
     // Guarded against a feed whose blocks run in circles.
     for _ in 0..8 {
         let Some(end) = cursor else { break };
@@ -127,23 +128,25 @@ pub fn ahead(
     made
 }
 
-fn doing(v: &VehicleState, h: &Hypothesis) -> Doing {
+/// `silent`: it has not been heard for longer than it would be on its way.
+fn doing(v: &VehicleState, h: &Hypothesis, silent: bool) -> Doing {
     if !h.started {
         return Doing::Waiting;
     }
     if v.run.as_ref().is_some_and(|r| r.on == h.on && r.dwelling().is_some()) {
         return Doing::Dwelling;
     }
-    if v.standing_since.is_some() { Doing::Standing } else { Doing::Moving }
+    if v.standing_since.is_some() || silent { Doing::Standing } else { Doing::Moving }
 }
 
 /// The vehicle's part of the features; what is left of the current link is added when it is known.
-fn situation(v: &VehicleState, h: &Hypothesis, c: &Context<'_>) -> Situation {
+fn situation(v: &VehicleState, h: &Hypothesis, known: UnixMs, c: &Context<'_>) -> Situation {
     let t = c.timetable;
     let Some(last) = v.last.as_ref() else { return Situation::default() };
     let run = v.run.as_ref().filter(|r| r.on == h.on);
     let pattern = t.pattern_of(h.on.trip);
-    let since = |at: UnixMs| last.time.secs_since(at) as f32;
+    let since = |at: UnixMs| known.secs_since(at) as f32;
+    let silent = (known > last.time).then_some(last.time);
     let dwelling = run
         .filter(|_| h.started)
         .and_then(Run::dwelling)
@@ -154,9 +157,9 @@ fn situation(v: &VehicleState, h: &Hypothesis, c: &Context<'_>) -> Situation {
     });
     let waiting = (!h.started).then(|| (t.zone.at(h.on.date, t.starts(h.on.trip)).0 - c.now.0) as f32 / 1000.0);
     Situation {
-        age: (c.now.0 - last.time.0) as f32 / 1000.0,
+        age: (c.now.0 - known.0) as f32 / 1000.0,
         dwelling,
-        standing: v.standing_since.filter(|_| h.started && dwelling.is_none()).map(since),
+        standing: v.standing_since.or(silent).filter(|_| h.started && dwelling.is_none()).map(since),
         waiting,
         rest: 0.0,
         by_speed: 0.0,
@@ -165,8 +168,15 @@ fn situation(v: &VehicleState, h: &Hypothesis, c: &Context<'_>) -> Situation {
     }
 }
 
-/// The rest of the trip the vehicle is on; the cursor at its last stop, or nothing beyond the horizon.
-fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, made: &mut Made) -> Option<Cursor> {
+/// The rest of the trip the vehicle is on, where it was at `known`; the cursor at its last stop, or nothing beyond the horizon.
+fn current_trip(
+    v: &VehicleState,
+    h: &Hypothesis,
+    known: UnixMs,
+    c: &Context<'_>,
+    until: f64,
+    made: &mut Made,
+) -> Option<Cursor> {
     let t = c.timetable;
     let pattern = t.pattern_of(h.on.trip);
     let last = v.last.as_ref()?;
@@ -178,7 +188,7 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
         let first = pattern.calls.first()?;
         let line = t.shapes.at(pattern.shape);
         let away = v.at.map_or(0.0, |p| p.distance(line.point_at(first.along)));
-        let here = if away > 150.0 { last.time.secs_f64() + f64::from(away / DEADHEAD_SPEED) } else { 0.0 };
+        let here = if away > 150.0 { known.secs_f64() + f64::from(away / DEADHEAD_SPEED) } else { 0.0 };
         let free = v.free_since.map_or(0.0, |f| f.secs_f64() + f64::from(c.settings.minimum_layover));
         let cursor = Cursor { arrival: now, floor: now, chain: Chain::default() };
         return whole_trip(h.on, here.max(free).max(now + ABOUT_TO_LEAVE), cursor, c, until, made);
@@ -187,20 +197,20 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     let next = usize::from(run.next());
     let call = pattern.calls.get(next)?;
     let before = pattern.calls.get(next.checked_sub(1)?)?;
-    let expected = link_parts(h.on, pattern, next - 1, when(t, last.time), c).total;
+    let expected = link_parts(h.on, pattern, next - 1, when(t, known), c).total;
     let dwell = c.dwell(pattern, next - 1).min(0.6 * expected);
     let running = expected - dwell;
     let length = (call.along - before.along).max(1.0);
     let to_go = ((call.along - h.along) / length).clamp(0.0, 1.0);
     let rest = match run.dwelling().filter(|(pos, _)| usize::from(*pos) + 1 == next) {
         Some((_, since)) => {
-            let stood = last.time.secs_since(since) as f32;
+            let stood = known.secs_since(since) as f32;
             let wait = run
                 .early_by(t, StopPos::new(next - 1), since)
                 .and(c.model.holding.leaves_at())
-                .map_or(0.0, |late| (planned_departure(h.on, next - 1, c) - last.time.secs_f64()) as f32 + late);
+                .map_or(0.0, |late| (planned_departure(h.on, next - 1, c) - known.secs_f64()) as f32 + late);
             let staying = (dwell - stood).max(wait).max(LAST_OF_DWELL);
-            here(h.on, pattern, next - 1, last.time.secs_f64() + f64::from(staying), c, made);
+            here(h.on, pattern, next - 1, known.secs_f64() + f64::from(staying), c, made);
             staying + running
         }
         None => running * to_go,
@@ -209,7 +219,7 @@ fn current_trip(v: &VehicleState, h: &Hypothesis, c: &Context<'_>, until: f64, m
     if let Some(speed) = last.speed.filter(|v| *v > 2.0 && made.doing == Doing::Moving) {
         made.situation.by_speed = (call.along - h.along).max(0.0) / speed - rest;
     }
-    let mut cursor = Cursor { arrival: last.time.secs_f64() + f64::from(rest), floor: now, chain: Chain::default() };
+    let mut cursor = Cursor { arrival: known.secs_f64() + f64::from(rest), floor: now, chain: Chain::default() };
     push(h.on, pattern, next, &mut cursor, c, made);
     run_on(h.on, pattern, next, cursor, c, until, made)
 }
@@ -262,8 +272,8 @@ fn whole_trip(on: TripDay, ready: f64, before: Cursor, c: &Context<'_>, until: f
         chain: at,
         features: features::of(&made.situation, &before.chain, (leaves - c.now.secs_f64()) as f32),
         call: CallPrediction {
-            arrival_p10: UnixMs::from_secs_f64(leaves + f64::from(q.p10 - q.p50)).max(c.now),
-            arrival_p90: UnixMs::from_secs_f64(leaves + f64::from(q.p90 - q.p50)),
+            arrival_p10: UnixMs::from_secs_f64(leaves + f64::from(q.p10)).max(c.now),
+            arrival_p90: UnixMs::from_secs_f64(leaves + f64::from(q.p90)),
             ..first
         },
     });
@@ -335,10 +345,10 @@ fn push(on: TripDay, pattern: &Pattern, pos: usize, cursor: &mut Cursor, c: &Con
     let residual = c.model.residual.correction((chain - now) as f32, &features);
     let raw = (chain + f64::from(residual)).max(now);
     let q = c.model.calibration.at(made.doing, (raw - now) as f32);
-    let arrival = (raw + f64::from(q.p50)).max(cursor.floor + 1.0).max(now + 1.0);
+    let arrival = raw.max(cursor.floor + 1.0).max(now + 1.0);
     let spread = |q: f32| arrival + f64::from(q);
-    let p10 = spread(q.p10 - q.p50).max(now).min(arrival);
-    let p90 = spread(q.p90 - q.p50).max(arrival);
+    let p10 = spread(q.p10).max(now).min(arrival);
+    let p90 = spread(q.p90).max(arrival);
     let dwell = pattern.links.get(pos).map_or(0.0, |_| c.dwell(pattern, pos));
     let ms = UnixMs::from_secs_f64;
     cursor.floor = arrival;

@@ -5,19 +5,36 @@ use transit_model::ids::{LinkIdx, StopIdx, StopPos};
 use transit_model::time::UnixMs;
 use transit_model::timetable::{Pattern, Timetable};
 
+use super::Model;
+use crate::learning::halts::{FARTHEST_BEFORE, FARTHEST_BEHIND, Halts};
 use crate::world::TripDay;
 
-/// A vehicle has arrived when it is so near before the stop, metres: drivers stop short of the pole.
+/// A vehicle has arrived when it is so near before where vehicles halt, metres: none halts quite there.
 const ARRIVE_BEFORE: f32 = 12.0;
 /// At the last stop, where vehicles wait in a line for the turn.
 const ARRIVE_BEFORE_LAST: f32 = 30.0;
 /// It has left when it is so far behind it, metres.
 const DEPART_AFTER: f32 = 18.0;
 /// A crossing between fixes farther apart than this teaches nothing, seconds.
-const EXACT: i64 = 90;
+const EXACT: f32 = 240.0;
+/// The same of a vehicle that is silent while it stands and only then.
+const EXACT_OF_THE_SILENT: f32 = 300.0;
+
+/// Slower than this between two fixes it stood there, m/s, or moved by less than [`STOOD`].
+const STOOD_SPEED: f32 = 0.5;
+/// What a standing receiver wanders, metres.
+const STOOD: f32 = 6.0;
+/// An interval shorter than this tells nothing of standing, seconds.
+const STOOD_SECONDS: f32 = 4.0;
+/// Two halts at one stop nearer to each other are one, metres.
+const ONE_HALT: f32 = 12.0;
+/// A halt belongs to a stop within this share of the link into it.
+const OF_LINK: f32 = 0.45;
 
 /// Whoever comes to a timepoint so much before its time may wait for it, seconds.
 pub const EARLY: f32 = 60.0;
+/// And has waited if it left no more than this before its time, seconds.
+const LEAVES_EARLY: f32 = 20.0;
 
 /// A call that was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +88,13 @@ pub enum Passed {
         /// When it left, against the timetable, seconds.
         lateness: f32,
     },
+    /// It stood near a stop, longest so far behind it.
+    Halt {
+        /// The link into the stop.
+        into: LinkIdx,
+        /// Metres; before it is negative.
+        offset: f32,
+    },
     /// It left the first stop.
     Start {
         /// Behind the timetable, seconds.
@@ -78,6 +102,19 @@ pub enum Passed {
     },
     /// A call is over.
     Event(StopEvent),
+}
+
+/// How a vehicle came farther.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The time of the fix.
+    pub now: UnixMs,
+    /// Where it is, metres along the line.
+    pub along: f32,
+    /// How fast it usually drives when it drives, m/s.
+    pub speed: f32,
+    /// See [`super::rhythm::Rhythm::speaks_within`].
+    pub silent_when_standing: bool,
 }
 
 /// How far a vehicle has come on its trip.
@@ -97,6 +134,8 @@ pub struct Run {
     waited: f32,
     /// The call it is at, not yet written down.
     pub pending: Option<StopEvent>,
+    /// Where it stood longest near a call: which, how far behind it, for how long.
+    halt: Option<(u16, f32, f32)>,
     /// The last fix: when, and how far along.
     last: (UnixMs, f32),
     vehicle: u32,
@@ -117,6 +156,7 @@ impl Run {
             left_first: None,
             waited: 0.0,
             pending: None,
+            halt: None,
             last: (at, along),
             vehicle,
         }
@@ -141,38 +181,76 @@ impl Run {
         (self.departed <= pos).then_some((pos, at))
     }
 
-    /// Takes in that the vehicle is now so far along.
-    pub fn advance(&mut self, t: &Timetable, now: UnixMs, along: f32, out: &mut Vec<Passed>) {
+    /// Takes in that the vehicle has come farther.
+    pub fn advance(&mut self, t: &Timetable, model: &Model, step: Step, out: &mut Vec<Passed>) {
         let pattern = t.pattern_of(self.on.trip);
         let (from_time, from) = self.last;
+        let Step { now, along, .. } = step;
+        self.note_standing(pattern, from, along - from, (now.0 - from_time.0) as f32 / 1000.0);
         self.last = (now, along.max(from));
         if along <= from {
             return;
         }
-        let gap = now.secs_since(from_time);
-        let exact = gap <= EXACT;
-        let when = |line: f32| {
-            let share = f64::from(((line - from) / (along - from)).clamp(0.0, 1.0));
-            UnixMs((share.mul_add((now.0 - from_time.0) as f64, from_time.0 as f64)) as i64)
-        };
+        let gap = (now.0 - from_time.0) as f32 / 1000.0;
+        let exact = gap <= if step.silent_when_standing { EXACT_OF_THE_SILENT } else { EXACT };
         let last = pattern.calls.len().saturating_sub(1);
+        let halts_at = |pos: usize| halt_at(t, pattern, &model.halts, pos);
+        let arrives = |pos: usize| {
+            let c = pattern.calls.get(pos)?;
+            Some(c.along + halts_at(pos) - if pos == last { ARRIVE_BEFORE_LAST } else { ARRIVE_BEFORE })
+        };
+        let leaves =
+            |pos: usize| Some(pattern.calls.get(pos).filter(|_| pos < last)?.along + halts_at(pos) + DEPART_AFTER);
+        // On the way it drove as it does; what is left of the time it stood, at the stops on this stretch.
+        let speed = step.speed.max((along - from) / gap.max(0.1));
+        let stood = (gap - (along - from) / speed).max(0.0);
+        let at_stops = (usize::from(self.departed)..=last)
+            .take_while(|pos| *pos < usize::from(self.arrived) || arrives(*pos).is_some_and(|a| a <= along))
+            .count();
+        let each = stood / at_stops.max(1) as f32;
+        let when = |line: f32, stops: u8| {
+            let seconds = f32::from(stops).mul_add(each, (line - from).max(0.0) / speed).clamp(0.0, gap);
+            UnixMs(from_time.0 + (f64::from(seconds) * 1000.0) as i64)
+        };
+        let mut stops = 0;
         loop {
             let (next, leaving) = (usize::from(self.arrived), usize::from(self.departed));
-            let arrive = pattern
-                .calls
-                .get(next)
-                .map(|c| c.along - if next == last { ARRIVE_BEFORE_LAST } else { ARRIVE_BEFORE });
-            let depart = pattern.calls.get(leaving).filter(|_| leaving < last).map(|c| c.along + DEPART_AFTER);
+            let (arrive, depart) = (arrives(next), leaves(leaving));
             match (arrive, depart) {
                 // A call is left before the next is reached, however near they are.
                 (_, Some(d)) if leaving < next && d <= along => {
-                    self.depart(t, pattern, leaving, when(d), exact, out);
+                    stops += 1;
+                    self.depart((t, model), pattern, leaving, when(d, stops), exact, out);
                 }
                 (Some(a), d) if a <= along && (leaving == next || d.is_none_or(|d| d > along)) => {
-                    self.arrive(t, pattern, next, when(a), exact, out);
+                    self.arrive(t, pattern, next, when(a, stops), exact, out);
                 }
                 _ => break,
             }
+        }
+    }
+
+    /// The vehicle moved so little in so many seconds that it stood, perhaps at a stop.
+    fn note_standing(&mut self, pattern: &Pattern, from: f32, moved: f32, seconds: f32) {
+        if seconds < STOOD_SECONDS || moved.abs() > STOOD.max(STOOD_SPEED * seconds) {
+            return;
+        }
+        let near = |pos: u16| {
+            let (call, before) = (pattern.calls.get(usize::from(pos))?, usize::from(pos).checked_sub(1)?);
+            let offset = from - call.along;
+            let link = call.along - pattern.calls.get(before)?.along;
+            let reach = (-FARTHEST_BEFORE).max(-OF_LINK * link)..=FARTHEST_BEHIND;
+            reach.contains(&offset).then_some((pos, offset))
+        };
+        let nearest = [self.arrived.checked_sub(1), Some(self.arrived)]
+            .into_iter()
+            .filter_map(|pos| near(pos?))
+            .min_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        let Some((pos, offset)) = nearest else { return };
+        match &mut self.halt {
+            Some((at, place, stood)) if *at == pos && (offset - *place).abs() < ONE_HALT => *stood += seconds,
+            Some((at, _, stood)) if *at == pos && *stood >= seconds => {}
+            halt => *halt = Some((pos, offset, seconds)),
         }
     }
 
@@ -220,10 +298,22 @@ impl Run {
         }
     }
 
-    fn depart(&mut self, t: &Timetable, pattern: &Pattern, pos: usize, at: UnixMs, exact: bool, out: &mut Vec<Passed>) {
+    fn depart(
+        &mut self,
+        (t, model): (&Timetable, &Model),
+        pattern: &Pattern,
+        pos: usize,
+        at: UnixMs,
+        exact: bool,
+        out: &mut Vec<Passed>,
+    ) {
         let small = StopPos::new(pos);
         self.departed = small.0 + 1;
         self.waited = 0.0;
+        if let Some((at, offset, _)) = self.halt.take_if(|h| h.0 <= small.0) {
+            let into = usize::from(at).checked_sub(1).and_then(|l| pattern.links.get(l));
+            out.extend(into.map(|into| Passed::Halt { into: *into, offset }));
+        }
         if let Some(mut event) = self.pending.take_if(|e| e.pos == small) {
             let at = UnixMs(at.0.max(event.arrival.map_or(at.0, |a| a.0)));
             event.departure = Some(at);
@@ -232,13 +322,18 @@ impl Run {
                 // Rolling through the 30 m around the pole takes four seconds by itself.
                 let seconds = ((at.0 - since.0) as f32 / 1000.0 - 4.0).max(0.0);
                 match self.early_by(t, small, since) {
-                    Some(early) => {
-                        let held = seconds > 0.5 * early;
+                    Some(_) => {
+                        let lateness = (at.0 - self.planned_departure(t, small).0) as f32 / 1000.0;
+                        let usual = t.links.get(*link).map_or(0.0, |l| model.links.dwell(l.key));
+                        // Whoever only dwelt as ever and went on early did not wait.
+                        let held = lateness > -LEAVES_EARLY && seconds > usual;
                         if held {
-                            self.waited = seconds;
+                            self.waited = seconds - usual;
                         }
-                        let planned = self.planned_departure(t, small);
-                        out.push(Passed::Early { held, lateness: (at.0 - planned.0) as f32 / 1000.0 });
+                        out.push(Passed::Early { held, lateness });
+                        if !held {
+                            out.push(Passed::Dwell { link: *link, seconds });
+                        }
                     }
                     None => out.push(Passed::Dwell { link: *link, seconds }),
                 }
@@ -272,4 +367,13 @@ impl Run {
         let early = (self.planned_departure(t, pos).0 - arrived.0) as f32 / 1000.0;
         Some(early).filter(|e| timepoint && *e > EARLY)
     }
+}
+
+/// How far behind the feed's place vehicles halt at a call, metres; at the first nobody says.
+fn halt_at(t: &Timetable, pattern: &Pattern, halts: &Halts, pos: usize) -> f32 {
+    let into = pos.checked_sub(1).and_then(|l| pattern.links.get(l)).and_then(|l| t.links.get(*l));
+    let Some(link) = into else { return 0.0 };
+    let length = pos.checked_sub(1).and_then(|b| Some(pattern.calls.get(pos)?.along - pattern.calls.get(b)?.along));
+    let most = OF_LINK * length.unwrap_or_default();
+    halts.offset(link.key).clamp(-most, most)
 }

@@ -13,8 +13,9 @@ use super::features::Features;
 use super::motion::motion_between;
 use super::phase::phase_of;
 use super::predict::{Estimate, Made};
-use super::run::{Passed, Run};
-use super::{Ignored, next_pos};
+use super::rhythm::Rhythm;
+use super::run::{Passed, Run, Step};
+use super::{Ignored, Model, next_pos};
 use crate::board::hold::{self, Published};
 use crate::learning::calibration::{Doing, lead_bin};
 use crate::matching::network::Network;
@@ -107,6 +108,8 @@ pub struct VehicleState {
     pub free_since: Option<UnixMs>,
     /// What it lost on its last links, as a share of what they should have taken.
     pub pace: f32,
+    /// How often it reports.
+    pub rhythm: Rhythm,
     anchor: Option<Xy>,
     leaps: u8,
     history: Vec<TripSpan>,
@@ -143,6 +146,7 @@ impl VehicleState {
             standing_since: None,
             free_since: None,
             pace: 0.0,
+            rhythm: Rhythm::default(),
             anchor: None,
             leaps: 0,
             history: Vec::new(),
@@ -165,6 +169,14 @@ impl VehicleState {
         self.held
     }
 
+    /// When it was last known to be where it is: at its last fix, or later where its silence says that it stands.
+    #[must_use]
+    pub fn known_at(&self, now: UnixMs) -> Option<UnixMs> {
+        let last = self.last.as_ref()?.time;
+        let within = self.rhythm.speaks_within().map(|s| UnixMs(now.0 - (s * 1000.0) as i64));
+        Some(within.map_or(last, |w| w.max(last)))
+    }
+
     /// How it moved from its last fix to this one, unless the fix is not to be taken.
     pub(super) fn motion(&mut self, fix: &Fix, at: Xy) -> Result<Motion, Ignored> {
         let last = self.last.as_ref().map(|l| l.time).zip(self.at);
@@ -185,6 +197,7 @@ impl VehicleState {
 
     /// Notes a fix that was taken, after the track has chosen.
     pub(super) fn moved(&mut self, fix: &Fix, at: Xy, motion: Motion, t: &Timetable, network: &Network) {
+        self.rhythm.learn(motion.dt, self.at.map_or(0.0, |p| p.distance(at)));
         let standing = motion.speed.is_some_and(|v| v < STANDING_SPEED)
             || self.at.is_some_and(|p| p.distance(at) < 4.0 && motion.dt >= 5.0);
         self.standing_since = if standing { self.standing_since.or(Some(fix.time)) } else { None };
@@ -216,7 +229,7 @@ impl VehicleState {
     }
 
     /// Brings the run up to the place the track has it at, and says what was passed.
-    pub(super) fn pass_stops(&mut self, now: UnixMs, t: &Timetable) -> Vec<Passed> {
+    pub(super) fn pass_stops(&mut self, now: UnixMs, t: &Timetable, model: &Model) -> Vec<Passed> {
         let mut out = Vec::new();
         let Some(h) = self.track.chosen().copied() else {
             self.run = None;
@@ -228,7 +241,9 @@ impl VehicleState {
         match self.run.as_mut().filter(|r| r.on == h.on) {
             Some(run) => {
                 let first = t.pattern_of(h.on.trip).calls.first().map_or(0.0, |c| c.along);
-                run.advance(t, now, if h.held { h.along.min(first) } else { h.along }, &mut out);
+                let along = if h.held { h.along.min(first) } else { h.along };
+                let (speed, silent_when_standing) = (self.rhythm.speed(), self.rhythm.speaks_within().is_some());
+                run.advance(t, model, Step { now, along, speed, silent_when_standing }, &mut out);
             }
             None => {
                 let pattern = t.pattern_of(h.on.trip);

@@ -2,6 +2,7 @@
 //! how far off its own predictions are. Learning is always on; nothing here knows a vehicle.
 
 pub mod calibration;
+pub mod halts;
 pub mod links;
 pub mod paces;
 pub mod residual;

@@ -23,8 +23,8 @@ const HALF_LIFE: f64 = 40_000.0;
 const REFIT: u32 = 500;
 /// What is one of each feature, in the order of [`crate::engine::features::of`].
 const SCALE: [f32; COUNT] = [
-    1.0, 600.0, 20.0, 20.0, 20.0, 30.0, 1.0, 1.0, 1.0, 60.0, 5.0, 300.0, 60.0, 40.0, 120.0, 0.3, 60.0, 60.0, 60.0,
-    60.0, 10.0, 120.0, 300.0, 600.0,
+    1.0, 600.0, 20.0, 20.0, 20.0, 30.0, 1.0, 1.0, 1.0, 60.0, 5.0, 300.0, 60.0, 40.0, 120.0, 0.3, 120.0, 30.0, 60.0,
+    60.0, 60.0, 60.0, 10.0, 120.0, 300.0, 600.0,
 ];
 /// What a feature is multiplied by to have it in these.
 const ONES: [f32; COUNT] = {

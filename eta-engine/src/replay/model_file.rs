@@ -10,17 +10,19 @@ use transit_model::timetable::LinkKey;
 
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
+use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
 
 /// What the file calls itself; another name or version is refused.
-pub const FORMAT: &str = "zupynka-model-3";
+pub const FORMAT: &str = "zupynka-model-4";
 const NAME: &str = "model.json";
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
     format: String,
     frame: ModelFrame,
+    halts: Halts,
     residual: Residual,
     calibration: Calibration,
     start_lateness: f32,
@@ -42,9 +44,10 @@ pub fn load(dir: &Path) -> Model {
         }
     };
     let refused = match serde_json::from_reader::<_, Kept>(BufReader::new(file)) {
-        Ok(k) if k.format == FORMAT && k.calibration.is_whole() && k.residual.is_whole() => {
+        Ok(k) if k.format == FORMAT && k.calibration.is_whole() && k.residual.is_whole() && k.halts.is_whole() => {
             return Model {
                 links: LinkModel::restore(k.frame, k.links),
+                halts: k.halts,
                 residual: k.residual,
                 calibration: k.calibration,
                 start_lateness: k.start_lateness,
@@ -69,6 +72,7 @@ pub fn save(dir: &Path, model: &Model) -> std::io::Result<()> {
     let kept = Kept {
         format: FORMAT.to_owned(),
         frame: model.links.frame(),
+        halts: model.halts.clone(),
         residual: model.residual.clone(),
         calibration: model.calibration.clone(),
         start_lateness: model.start_lateness,

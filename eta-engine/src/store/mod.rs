@@ -14,6 +14,7 @@ use crate::auth::TokenRow;
 use crate::engine::run::StopEvent;
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
+use crate::learning::halts::Halts;
 use crate::learning::links::{LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
 
@@ -87,6 +88,8 @@ pub struct ModelUpdate {
     pub frame: ModelFrame,
     /// Links that changed.
     pub links: Vec<(LinkKey, LinkStats)>,
+    /// See [`Model::halts`].
+    pub halts: Halts,
     /// See [`Model::residual`].
     pub residual: Residual,
     /// The predictor's errors.
@@ -103,6 +106,7 @@ impl ModelUpdate {
         Self {
             frame: model.links.frame(),
             links: model.links.take_touched(),
+            halts: model.halts.clone(),
             residual: model.residual.clone(),
             calibration: model.calibration.clone(),
             start_lateness: model.start_lateness,

@@ -20,6 +20,7 @@ use crate::accuracy::tally::{Kept, Tally};
 use crate::auth::{TokenHash, TokenRow};
 use crate::engine::{Holding, Model};
 use crate::learning::calibration::Calibration;
+use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
 
@@ -27,7 +28,8 @@ use crate::learning::residual::Residual;
 /// never misread.
 const FRAME: &str = "frame-1";
 const CALIBRATION: &str = "calibration-1";
-const RESIDUAL: &str = "residual-1";
+const RESIDUAL: &str = "residual-2";
+const HALTS: &str = "halts-1";
 const START: &str = "start-lateness-1";
 const HOLDING: &str = "holding-1";
 
@@ -148,6 +150,9 @@ impl Store for SqliteStore {
         if let Some(r) = self.part::<Residual>(RESIDUAL).await?.filter(Residual::is_whole) {
             model.residual = r;
         }
+        if let Some(h) = self.part::<Halts>(HALTS).await?.filter(Halts::is_whole) {
+            model.halts = h;
+        }
         model.holding = self.part::<Holding>(HOLDING).await?.unwrap_or_default();
         model.start_lateness = self.part::<f32>(START).await?.unwrap_or_default();
         Ok(model)
@@ -158,6 +163,7 @@ impl Store for SqliteStore {
         put_part(&mut tx, FRAME, &update.frame).await?;
         put_part(&mut tx, CALIBRATION, &update.calibration).await?;
         put_part(&mut tx, RESIDUAL, &update.residual).await?;
+        put_part(&mut tx, HALTS, &update.halts).await?;
         put_part(&mut tx, START, &update.start_lateness).await?;
         put_part(&mut tx, HOLDING, &update.holding).await?;
         for (key, stats) in &update.links {
