@@ -345,11 +345,9 @@ const fn label_role(row: &ShownRow) -> Role {
     match row.kind {
         LabelKind::Live => Role::Live,
         LabelKind::Marked => Role::Aged,
-        LabelKind::Underway
-        | LabelKind::Timetable
-        | LabelKind::Estimated
-        | LabelKind::Words
-        | LabelKind::Gone => Role::Timetable,
+        LabelKind::Underway | LabelKind::Timetable | LabelKind::Estimated | LabelKind::Words | LabelKind::Gone => {
+            Role::Timetable
+        }
         LabelKind::Cancelled => Role::Cancelled,
     }
 }

@@ -18,6 +18,8 @@ pub mod predict;
 pub mod rhythm;
 pub mod run;
 #[cfg(test)]
+mod run_tests;
+#[cfg(test)]
 mod tests;
 pub mod vehicle;
 mod views;

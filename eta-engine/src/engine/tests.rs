@@ -18,7 +18,7 @@ const DAY: &str = "20260506";
 /// Degrees of longitude in a kilometre at 48.85° N.
 const KM: f64 = 1.0 / 73.163;
 
-fn street() -> Arc<Timetable> {
+pub(super) fn street() -> Arc<Timetable> {
     let stops: String = [("A", 0.0), ("B", 1.0), ("C", 2.0), ("D", 3.0)]
         .iter()
         .map(|(s, km)| format!("{s},Стоп {s},48.85,{}\n", 37.6 + km * KM))
@@ -68,7 +68,7 @@ fn street() -> Arc<Timetable> {
     Arc::new(load_files(&files, FeedId::from("street")).unwrap().timetable)
 }
 
-fn clock(t: &Timetable, hms: &str) -> UnixMs {
+pub(super) fn clock(t: &Timetable, hms: &str) -> UnixMs {
     t.zone.at(DAY.parse().unwrap(), hms.parse().unwrap())
 }
 
