@@ -1,11 +1,15 @@
 //! A configuration's text against the table of keys: every fault, with line, key, value and what is
 //! allowed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use tracker_ingest::codec::topic::Template;
+use tracker_ingest::codec::topic_json::Pointer;
 
+use super::Config;
 use super::keys::{self, Kind, Presence, SECTIONS};
 
 /// Something that is not right in a configuration.
@@ -47,21 +51,43 @@ pub fn faults(text: &str) -> Vec<Fault> {
     let mut seen = Vec::new();
     walk(text, table.get_ref(), "", &mut found, &mut seen);
     found.sort_by_key(|f| f.line);
-    let in_use = |section: &str| seen.iter().any(|k| k.rsplit_once('.').is_some_and(|(s, _)| s == section));
-    let wanted = |path: &str| {
-        path.rsplit_once('.').is_some_and(|(section, name)| {
-            keys::NEEDED_IN.iter().any(|(s, names)| *s == section && names.contains(&name)) && in_use(section)
-        })
-    };
-    for key in keys::KEYS.iter() {
-        let needed = matches!(key.default, Presence::Needed(_)) || wanted(&key.path);
-        if needed && !seen.iter().any(|s| *s == key.path) {
-            found.push(Fault {
-                line: None,
-                key: key.path.clone().into_owned(),
-                value: None,
-                problem: format!("is missing: {} ({})", key.about, key.kind.allowed()),
-            });
+    let needed =
+        keys::KEYS.iter().filter(|k| matches!(k.default, Presence::Needed(_))).map(|k| k.path.clone().into_owned());
+    let in_use: BTreeSet<&str> = seen.iter().filter_map(|k| k.rsplit_once('.').map(|(section, _)| section)).collect();
+    // What a section of the city's own naming must have, each of them must.
+    let wanted = in_use.iter().flat_map(|section| {
+        let of = keys::NEEDED_IN.iter().filter(|(form, _)| keys::is_of(form, section));
+        of.flat_map(|(_, names)| names.iter()).map(move |name| format!("{section}.{name}"))
+    });
+    for path in needed.chain(wanted) {
+        if let Some(key) = keys::find(&path).filter(|_| !seen.contains(&path)) {
+            let problem = format!("is missing: {} ({})", key.about, key.kind.allowed());
+            found.push(Fault { line: None, key: path, value: None, problem });
+        }
+    }
+    found
+}
+
+/// What no single key shows: topics that say nobody's, files that are not there. After the keys are right.
+#[must_use]
+pub fn together(config: &Config) -> Vec<Fault> {
+    let mut found = Vec::new();
+    for (broker, b) in &config.ingest.brokers {
+        let at = format!("ingest.broker.{broker}");
+        let mut fault = |key: String, problem: String| found.push(Fault { line: None, key, value: None, problem });
+        for (name, topic) in &b.topics {
+            if let Err(e) = topic.check() {
+                fault(format!("{at}.topics.{name}"), format!("cannot be taken: {e}"));
+            }
+        }
+        if b.password.is_some() && b.password_file.is_some() {
+            fault(format!("{at}.password"), "and password_file are both there; one is enough".to_owned());
+        }
+        if b.username.is_none() && (b.password.is_some() || b.password_file.is_some()) {
+            fault(format!("{at}.username"), "is missing: a password without a user is not sent".to_owned());
+        }
+        if b.ca.is_some() && !b.tls {
+            fault(format!("{at}.ca"), "is of no use without tls = true".to_owned());
         }
     }
     found
@@ -79,17 +105,22 @@ fn walk(text: &str, table: &DeTable<'_>, at: &str, found: &mut Vec<Fault>, seen:
         let name: &str = key.get_ref();
         let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
         let line = Some(line_of(text, key.span().start));
-        let section = SECTIONS.iter().any(|(s, _)| *s == path || s.starts_with(&format!("{path}.")));
+        let section = section_of(&path);
+        if let (true, Some(fault)) = (value.get_ref().is_table(), own_name(&path, name, line)) {
+            found.push(fault);
+            continue;
+        }
         match (value.get_ref(), keys::find(&path)) {
             (DeValue::Table(inner), None) if section => walk(text, inner, &path, found, seen),
             (DeValue::Table(_), None) => {
-                let names: Vec<&str> = SECTIONS.iter().map(|(s, _)| s.as_ref()).collect();
-                found.push(unknown(line, path, "a section", nearest(&names, name)));
+                let names: Vec<String> = SECTIONS.iter().map(|(s, _)| keys::shown(s)).collect();
+                let near = nearest(&names, name).map(str::to_owned);
+                found.push(unknown(line, path, "a section", near.as_deref()));
             }
             (_, None) => {
-                let names: Vec<&str> = keys::KEYS.iter().map(|k| k.path.as_ref()).collect();
-                let near = nearest(&names, &path);
-                found.push(unknown(line, path, "a key", near));
+                let names: Vec<String> = keys::KEYS.iter().map(|k| like(&k.path, &path)).collect();
+                let near = nameless(&path).or_else(|| nearest(&names, &path).map(str::to_owned));
+                found.push(unknown(line, path, "a key", near.as_deref()));
             }
             (_, Some(known)) => {
                 if !fits(value, known.kind) {
@@ -100,6 +131,39 @@ fn walk(text: &str, table: &DeTable<'_>, at: &str, found: &mut Vec<Fault>, seen:
             }
         }
     }
+}
+
+/// Whether there is such a section, or one within it.
+fn section_of(path: &str) -> bool {
+    let depth = path.split('.').count();
+    let head = |section: &str| section.split('.').take(depth).collect::<Vec<_>>().join(".");
+    SECTIONS.iter().any(|(s, _)| s.split('.').count() >= depth && keys::is_of(&head(s), path))
+}
+
+/// What is wrong with a section's name that the city has chosen.
+fn own_name(path: &str, name: &str, line: Option<usize>) -> Option<Fault> {
+    let above = path.rsplit_once('.').map_or("", |(above, _)| above);
+    let chosen =
+        SECTIONS.iter().any(|(s, _)| s.rsplit_once('.').is_some_and(|(a, n)| n == keys::ANY && keys::is_of(a, above)));
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let problem = "is not a name: lower-case letters a-z, digits and hyphens".to_owned();
+    (chosen && !is_name).then(|| Fault { line, key: path.to_owned(), value: None, problem })
+}
+
+/// The key that a path would be if it had the name that has been left out.
+fn nameless(path: &str) -> Option<String> {
+    let without = |form: &str| form.split('.').filter(|s| *s != keys::ANY).collect::<Vec<_>>().join(".");
+    keys::KEYS.iter().find(|k| k.path.contains(keys::ANY) && without(&k.path) == path).map(|k| keys::shown(&k.path))
+}
+
+/// A key's form with the names that a path has in the same places.
+fn like(form: &str, path: &str) -> String {
+    let mut names = path.split('.');
+    let mut of = |segment: &str| {
+        let name = names.next();
+        if segment == keys::ANY { name.unwrap_or("name").to_owned() } else { segment.to_owned() }
+    };
+    form.split('.').map(&mut of).collect::<Vec<_>>().join(".")
 }
 
 fn unknown(line: Option<usize>, key: String, what: &str, near: Option<&str>) -> Fault {
@@ -123,15 +187,22 @@ fn fits(value: &Spanned<DeValue<'_>>, kind: Kind) -> bool {
             let number = float.or_else(|| whole().and_then(|n| n.to_string().parse().ok()));
             number.is_some_and(|n| (lo..=hi).contains(&n))
         }
+        Kind::Topic => v.as_str().is_some_and(|s| s.parse::<Template>().is_ok()),
+        Kind::Pointer => v.as_str().is_some_and(is_pointer),
+        Kind::PointerOr(word) => v.as_str().is_some_and(|s| s == word || is_pointer(s)),
         Kind::OneOf(these) => v.as_str().is_some_and(|s| these.contains(&s)),
     }
 }
 
+fn is_pointer(text: &str) -> bool {
+    Pointer::try_from(text.to_owned()).is_ok()
+}
+
 /// The name most like another, if any is like it: at most a third of its letters differ.
-fn nearest<'a>(names: &[&'a str], to: &str) -> Option<&'a str> {
+fn nearest<'a>(names: &'a [String], to: &str) -> Option<&'a str> {
     names
         .iter()
-        .map(|n| (strsim::levenshtein(n, to), *n))
+        .map(|n| (strsim::levenshtein(n, to), n.as_str()))
         .min()
         .filter(|(distance, n)| *distance * 3 <= n.len())
         .map(|(_, n)| n)

@@ -26,6 +26,12 @@ pub enum Kind {
     Number(f64, f64),
     /// One of these.
     OneOf(&'static [&'static str]),
+    /// An MQTT topic with names for its levels.
+    Topic,
+    /// A JSON pointer.
+    Pointer,
+    /// A JSON pointer, or a word that stands for none.
+    PointerOr(&'static str),
 }
 
 impl Kind {
@@ -41,6 +47,12 @@ impl Kind {
             Self::Whole(lo, hi) => format!("a whole number, {lo} to {hi}"),
             Self::Number(lo, hi) => format!("a number, {lo} to {hi}"),
             Self::OneOf(these) => format!("one of \"{}\"", these.join("\", \"")),
+            Self::Topic => {
+                "a topic in quotes: levels that are text, +, or a name such as {vehicle}; # at the end is the rest"
+                    .to_owned()
+            }
+            Self::Pointer => "a JSON pointer in quotes, such as \"/gps/lat\"".to_owned(),
+            Self::PointerOr(word) => format!("a JSON pointer in quotes, such as \"/gps/time\", or \"{word}\""),
         }
     }
 }
@@ -113,9 +125,36 @@ fn streams() -> impl Iterator<Item = Protocol> {
 }
 
 /// Sections that may be left out, and what must be in them if they are not.
-pub const NEEDED_IN: [(&str, &[&str]); 2] = [("ingest.broker", &["host"]), ("ingest.tls", &["certificate", "key"])];
+pub const NEEDED_IN: [(&str, &[&str]); 4] = [
+    ("ingest.broker.*", &["host"]),
+    ("ingest.broker.*.topics.*", &["payload"]),
+    ("ingest.broker.*.topics.*.fields", &[]),
+    ("ingest.tls", &["certificate", "key"]),
+];
 
-const FIXED: [(&str, &str); 13] = [
+/// Stands in a path for a name of the city's own choosing.
+pub const ANY: &str = "*";
+
+/// Whether a path is of this form: segment by segment the same, `*` for any.
+#[must_use]
+pub fn is_of(form: &str, path: &str) -> bool {
+    let (mut form, mut path) = (form.split('.'), path.split('.'));
+    loop {
+        match (form.next(), path.next()) {
+            (None, None) => return true,
+            (Some(f), Some(p)) if f == ANY || f == p => {}
+            _ => return false,
+        }
+    }
+}
+
+/// A path for a person: `name` where a name of his own choosing stands.
+#[must_use]
+pub fn shown(path: &str) -> String {
+    path.split('.').map(|s| if s == ANY { "name" } else { s }).collect::<Vec<_>>().join(".")
+}
+
+const FIXED: [(&str, &str); 15] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
@@ -123,13 +162,20 @@ const FIXED: [(&str, &str); 13] = [
     ("ingest.any", "One TCP port for all of the protocols above: which it is, the first bytes say."),
     ("ingest.osmand", "OsmAnd and Traccar Client over HTTP."),
     ("ingest.mqtt", "Our own MQTT endpoint for publishing, where the city has no broker."),
-    ("ingest.broker", "A broker to take JSON from, where the city has one. Leave the section out if not."),
+    (
+        "ingest.broker.*",
+        "A broker to take from, under a name of your own; as many as the city has. Without topics it is asked for our JSON.",
+    ),
+    ("ingest.broker.*.topics.*", "What to take from it, under a name of your own; as many as there are."),
+    ("ingest.broker.*.topics.*.fields", "Of payload = \"topic-json\" only: where in the JSON each thing stands."),
     ("ingest.tls", "What the ports with `tls = true` speak TLS with. Leave the section out if there are none."),
     ("ingest.gate", "What is believable."),
     ("ingest.limits", "What one connection may cost."),
     ("predict", "Predictions."),
     ("log", "Logs go to standard error."),
 ];
+
+const PAYLOADS: &[&str] = &["mqtt-json", "owntracks", "hfp", "gtfs-rt", "topic-json"];
 
 const STATIC: &[Key] = &[
     key("feed.id", Kind::Name, Needed("my-city"), "A short name: part of addresses and topics."),
@@ -180,16 +226,102 @@ const STATIC: &[Key] = &[
     ),
     key("ingest.mqtt.listen", Kind::Socket, Off("0.0.0.0:1883"), "Where to listen; left out = not at all."),
     key("ingest.mqtt.require_token", Kind::Bool, Is("true"), "Whether a device without a token is refused."),
-    key("ingest.broker.host", Kind::Text, Off("broker.example"), "Its name or address."),
-    key("ingest.broker.port", Kind::Whole(1, 65535), Off("1883"), "Its port."),
+    key("ingest.broker.*.host", Kind::Text, Off("broker.example"), "Its name or address."),
+    key("ingest.broker.*.port", Kind::Whole(1, 65535), Off("1883"), "Its port; left out = 1883, or 8883 with TLS."),
     key(
-        "ingest.broker.client_id",
+        "ingest.broker.*.client_id",
         Kind::Text,
         Off("zupynka-ingest"),
         "Our session's name, one to a process: the broker keeps what comes while we are away.",
     ),
-    key("ingest.broker.username", Kind::Text, Off("zupynka"), "Our user, if the broker asks."),
-    key("ingest.broker.password", Kind::Text, Off("secret"), "Our password, if the broker asks."),
+    key("ingest.broker.*.username", Kind::Text, Off("zupynka"), "Our user, if the broker asks."),
+    key("ingest.broker.*.password", Kind::Text, Off("secret"), "Our password, if the broker asks."),
+    key(
+        "ingest.broker.*.password_file",
+        Kind::Path,
+        Off("/etc/zupynka/broker.password"),
+        "A file whose first line is our password; read anew for every connection.",
+    ),
+    key("ingest.broker.*.tls", Kind::Bool, Off("true"), "Whether it speaks TLS."),
+    key(
+        "ingest.broker.*.ca",
+        Kind::Path,
+        Off("/etc/zupynka/tls/broker-ca.pem"),
+        "The authority of its certificate, PEM; left out = those the system trusts.",
+    ),
+    key(
+        "ingest.broker.*.keep_alive_secs",
+        Kind::Whole(1, 3600),
+        Off("30"),
+        "Seconds after which we ask whether it is still there.",
+    ),
+    key(
+        "ingest.broker.*.silence_secs",
+        Kind::Whole(0, 86_400),
+        Off("900"),
+        "Seconds without a message after which we connect anew; 0 = never.",
+    ),
+    key("ingest.broker.*.topics.*.payload", Kind::OneOf(PAYLOADS), Off("topic-json"), "What is published there."),
+    key(
+        "ingest.broker.*.topics.*.topic",
+        Kind::Topic,
+        Off("city/{depot}/bus/{vehicle}/position"),
+        "Where; left out = where the payload is usually published.",
+    ),
+    key(
+        "ingest.broker.*.topics.*.fields.items",
+        Kind::Pointer,
+        Off("/vehicles"),
+        "A list whose items are read each by itself; the others are then into an item.",
+    ),
+    key(
+        "ingest.broker.*.topics.*.fields.device",
+        Kind::Pointer,
+        Off("/id"),
+        "Which vehicle, where the topic does not say.",
+    ),
+    key(
+        "ingest.broker.*.topics.*.fields.time",
+        Kind::PointerOr("received"),
+        Off("/time"),
+        "Unix seconds or milliseconds, or ISO 8601; \"received\" = when it came.",
+    ),
+    key("ingest.broker.*.topics.*.fields.lat", Kind::Pointer, Off("/gps/lat"), "Latitude, degrees."),
+    key("ingest.broker.*.topics.*.fields.lon", Kind::Pointer, Off("/gps/lon"), "Longitude, degrees."),
+    key("ingest.broker.*.topics.*.fields.speed", Kind::Pointer, Off("/gps/speed"), "Speed."),
+    key(
+        "ingest.broker.*.topics.*.fields.speed_unit",
+        Kind::OneOf(&["m/s", "km/h", "knots"]),
+        Off("km/h"),
+        "What the speed is in; left out = m/s.",
+    ),
+    key("ingest.broker.*.topics.*.fields.bearing", Kind::Pointer, Off("/gps/course"), "Degrees clockwise from north."),
+    key("ingest.broker.*.topics.*.fields.altitude", Kind::Pointer, Off("/gps/alt"), "Metres above the sea."),
+    key(
+        "ingest.broker.*.topics.*.fields.accuracy",
+        Kind::Pointer,
+        Off("/gps/error"),
+        "The receiver's own estimate of its error, metres.",
+    ),
+    key(
+        "ingest.broker.*.topics.*.fields.valid",
+        Kind::Pointer,
+        Off("/gps/valid"),
+        "Whether the receiver has a fix: false, 0 and \"V\" say it has not.",
+    ),
+    key("ingest.broker.*.topics.*.fields.trip_id", Kind::Pointer, Off("/trip"), "GTFS trip_id."),
+    key("ingest.broker.*.topics.*.fields.route_id", Kind::Pointer, Off("/route"), "GTFS route_id."),
+    key("ingest.broker.*.topics.*.fields.direction_id", Kind::Pointer, Off("/direction"), "GTFS direction_id, 0 or 1."),
+    key("ingest.broker.*.topics.*.fields.start_date", Kind::Pointer, Off("/date"), "The service day, YYYYMMDD."),
+    key(
+        "ingest.broker.*.topics.*.fields.start_time",
+        Kind::Pointer,
+        Off("/start"),
+        "When the trip starts, HH:MM:SS of the service day.",
+    ),
+    key("ingest.broker.*.topics.*.fields.sign", Kind::Pointer, Off("/sign"), "What the destination sign shows."),
+    key("ingest.broker.*.topics.*.fields.operator", Kind::Pointer, Off("/driver"), "Who drives."),
+    key("ingest.broker.*.topics.*.fields.run", Kind::Pointer, Off("/run"), "Which run it works."),
     key("ingest.gate.backlog_secs", Kind::Whole(60, 31_536_000), Is("604800"), "A fix older than this is refused."),
     key(
         "ingest.gate.live_secs",
@@ -297,7 +429,7 @@ const STATIC: &[Key] = &[
 /// The key at this path.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|k| k.path == path)
+    KEYS.iter().find(|k| is_of(&k.path, path))
 }
 
 /// The whole configuration with its defaults, commented.
@@ -312,7 +444,7 @@ pub fn template() -> String {
             KEYS.iter().filter(|k| k.path.rsplit_once('.').is_some_and(|(s, _)| s == *section)).collect();
         // Only these must not be there when there is no broker; uncommenting a key of another is enough.
         let mark = if NEEDED_IN.iter().any(|(s, _)| s == section) { "# " } else { "" };
-        let _infallible = write!(out, "\n# {about}\n{mark}[{section}]\n");
+        let _infallible = write!(out, "\n# {about}\n{mark}[{}]\n", shown(section));
         for k in keys {
             let name = k.path.rsplit('.').next().unwrap_or(&k.path);
             let (lead, value) = match k.default {

@@ -170,7 +170,8 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|e| vec![check::of_serde(text, &e)])?;
         config.ingest.feed = config.feed.id.clone();
         config.ingest.data_dir.clone_from(&config.data.dir);
-        Ok(config)
+        let faults = check::together(&config);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
 }
 
@@ -194,6 +195,78 @@ mod tests {
         let inner = ["ingest.feed", "ingest.data_dir"];
         unknown.retain(|k| !inner.contains(&k.as_str()));
         assert!(unknown.is_empty(), "keys without a row in the table: {unknown:?}");
+    }
+
+    const BROKERS: &str = r#"
+        feed = { id = "test", gtfs = "f.zip" }
+        [ingest.broker.city]
+        host = "10.0.0.5"
+        tls = true
+        ca = "ca.pem"
+        username = "zupynka"
+        password_file = "broker.password"
+        keep_alive_secs = 10
+        silence_secs = 0
+        [ingest.broker.city.topics.buses]
+        payload = "topic-json"
+        topic = "city/{depot}/bus/{vehicle}/position"
+        fields = { time = "/ts", lat = "/gps/lat", lon = "/gps/lon", speed = "/gps/v", speed_unit = "km/h", device = "/id" }
+        [ingest.broker.city.topics.phones]
+        payload = "owntracks"
+        [ingest.broker.hsl]
+        host = "mqtt.example"
+        port = 1884
+        topics = { trams = { payload = "hfp", topic = "/hfp/v2/journey/ongoing/+/tram/#" } }
+    "#;
+
+    #[test]
+    fn a_city_may_have_many_brokers_and_take_many_things_from_each() {
+        let config = Config::parse(BROKERS).unwrap();
+        let brokers = &config.ingest.brokers;
+        assert_eq!(brokers.keys().collect::<Vec<_>>(), ["city", "hsl"]);
+        assert_eq!((brokers["city"].port(), brokers["hsl"].port(), brokers["city"].topics.len()), (8883, 1884, 2));
+        let mut unknown = Vec::new();
+        walk(&toml::Value::try_from(&config).unwrap(), String::new(), &mut unknown);
+        unknown.retain(|k| !["ingest.feed", "ingest.data_dir"].contains(&k.as_str()));
+        assert!(unknown.is_empty(), "keys without a row in the table: {unknown:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_broker_is_named() {
+        for (was, is, said) in [
+            ("host = \"mqtt.example\"", "", "ingest.broker.hsl.host is missing"),
+            ("port = 1884", "prot = 1884", "ingest.broker.hsl.prot is not a key; did you mean ingest.broker.hsl.port?"),
+            ("/gps/lat", "gps.lat", "ingest.broker.city.topics.buses.fields.lat = \"gps.lat\": a JSON pointer"),
+            ("{vehicle}", "{}", "ingest.broker.city.topics.buses.topic"),
+            ("hfp\",", "hpf\",", "ingest.broker.hsl.topics.trams.payload = \"hpf\": one of"),
+            ("[ingest.broker.hsl]", "[ingest.broker.HSL]", "ingest.broker.HSL is not a name"),
+            (
+                "[ingest.broker.city.topics.phones]",
+                "[ingest.broker.city.topic.phones]",
+                "ingest.broker.city.topic is not a section",
+            ),
+            ("payload = \"owntracks\"", "topic = \"a/+\"", "ingest.broker.city.topics.phones.payload is missing"),
+            ("tls = true", "tls = false", "ingest.broker.city.ca is of no use without tls"),
+            ("username = \"zupynka\"", "", "ingest.broker.city.username is missing"),
+            (
+                "[ingest.broker.hsl]",
+                "[ingest.broker]",
+                "ingest.broker.host is not a key; did you mean ingest.broker.name.host?",
+            ),
+        ] {
+            assert!(BROKERS.contains(was), "{was}");
+            let parsed = Config::parse(&BROKERS.replace(was, is));
+            let faults = parsed.err().unwrap_or_default();
+            let joined = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            assert!(joined.contains(said), "{was} → {is}: {joined}");
+        }
+        let nobody = BROKERS.replace("{vehicle}", "+").replace(", device = \"/id\"", "");
+        let faults = Config::parse(&nobody).unwrap_err();
+        assert!(
+            faults[0].to_string().contains("topics.buses cannot be taken: topic has no {vehicle}"),
+            "{}",
+            faults[0]
+        );
     }
 
     fn walk(v: &toml::Value, at: String, unknown: &mut Vec<String>) {

@@ -1,5 +1,7 @@
 //! The `[ingest]` section of the configuration, with its defaults.
 
+mod broker;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +11,9 @@ use transit_model::ids::FeedId;
 
 use crate::codec::Protocol;
 use crate::gate::GateConfig;
+
+pub(crate) use broker::Subscription;
+pub use broker::{BrokerConfig, Payload, TopicConfig, TopicError};
 
 /// What to listen on, whom to let in, what to keep.
 ///
@@ -34,8 +39,9 @@ pub struct IngestConfig {
     pub osmand: OsmandConfig,
     /// Our own publish-only MQTT endpoint, where there is no broker.
     pub mqtt: MqttConfig,
-    /// A broker to take our JSON from, where there is one.
-    pub broker: Option<BrokerConfig>,
+    /// The city's own brokers, by names of its own.
+    #[serde(rename = "broker")]
+    pub brokers: BTreeMap<String, BrokerConfig>,
     /// What the listeners that are marked so speak TLS with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
@@ -56,7 +62,7 @@ impl Default for IngestConfig {
             any: AnyConfig::default(),
             osmand: OsmandConfig::default(),
             mqtt: MqttConfig::default(),
-            broker: None,
+            brokers: BTreeMap::new(),
             tls: None,
             gate: GateConfig::default(),
             limits: Limits::default(),
@@ -169,40 +175,6 @@ impl Default for MqttConfig {
     fn default() -> Self {
         Self { listen: None, tls: false, require_token: true }
     }
-}
-
-/// `[ingest.broker]`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BrokerConfig {
-    /// Its name or address.
-    pub host: String,
-    /// Its port.
-    #[serde(default = "mqtt_port")]
-    pub port: u16,
-    /// The name of our session, which the broker keeps while we are away: one to a process.
-    #[serde(default = "client_id")]
-    pub client_id: String,
-    /// Our user, if the broker asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// Our password, if the broker asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-}
-
-impl std::fmt::Debug for BrokerConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BrokerConfig({}:{} as {})", self.host, self.port, self.client_id)
-    }
-}
-
-const fn mqtt_port() -> u16 {
-    1883
-}
-
-fn client_id() -> String {
-    "zupynka-ingest".to_owned()
 }
 
 /// `[ingest.tls]`. The files are PEM; they are taken in anew when they change.

@@ -39,6 +39,7 @@ mod watch;
 pub use config::IngestConfig;
 pub use gate::Bounds;
 pub use journal::{AddError, JournalError, Quarantined};
+pub use listen::broker::BrokerError;
 pub use metrics::Counters;
 pub use registry::NewDevice;
 pub use rejection::Rejection;

@@ -33,6 +33,11 @@ struct ByReason {
     reason: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByBroker {
+    broker: String,
+}
+
 /// The counters of one ingest.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -49,6 +54,8 @@ pub(crate) struct Metrics {
     quarantined: Gauge,
     warfare: Family<ByKind, Gauge>,
     device_events: Family<ByKind, Counter>,
+    brokers: Family<ByBroker, Gauge>,
+    brokers_forgot: Family<ByBroker, Counter>,
 }
 
 /// The counters as they stand.
@@ -86,6 +93,8 @@ impl Default for Metrics {
             quarantined: Gauge::default(),
             warfare: Family::default(),
             device_events: Family::default(),
+            brokers: Family::default(),
+            brokers_forgot: Family::default(),
         }
     }
 }
@@ -119,6 +128,16 @@ impl Metrics {
     pub(crate) fn warfare(&self, kind: Warfare, episodes: usize) {
         let gauge = self.warfare.get_or_create(&ByKind { kind: kind.name() });
         gauge.set(i64::try_from(episodes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether a broker is connected and lets us take something.
+    pub(crate) fn broker(&self, name: &str, up: bool) {
+        self.brokers.get_or_create(&ByBroker { broker: name.to_owned() }).set(up.into());
+    }
+
+    /// A broker came back without our session.
+    pub(crate) fn broker_forgot(&self, name: &str) {
+        self.brokers_forgot.get_or_create(&ByBroker { broker: name.to_owned() }).inc();
     }
 
     pub(crate) fn quarantined(&self, devices: usize) {
@@ -176,6 +195,8 @@ impl Metrics {
         r.register("engine_busy", "Live fixes the engine had no room for", self.engine_busy.clone());
         r.register("gnss_episodes", "Episodes of jamming and spoofing that last", self.warfare.clone());
         r.register("device_events", "What devices said has happened to them, once each", self.device_events.clone());
+        r.register("broker_up", "Whether the broker is connected and lets us subscribe", self.brokers.clone());
+        r.register("broker_sessions_lost", "Times a broker forgot our session", self.brokers_forgot.clone());
         r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
     }
 }

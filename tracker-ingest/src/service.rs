@@ -26,6 +26,7 @@ use crate::flow::Flow;
 use crate::gate::{Bounds, Gate};
 use crate::intake::Intake;
 use crate::journal::{AddError, Happened, Journal, JournalError, JournalOptions, Quarantined};
+use crate::listen::broker::{Broker, BrokerError};
 use crate::listen::{self, Port};
 use crate::metrics::{ANY, Counters, Metrics};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
@@ -64,6 +65,9 @@ pub enum IngestError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A broker cannot be used as it is configured.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// A port cannot speak TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -126,6 +130,8 @@ impl Ingest {
         shutdown: CancellationToken,
     ) -> Result<IngestHandle, IngestError> {
         let ports = Ports::open(&config).await?;
+        let ready = |(name, broker): (&String, _)| Broker::open(name, broker, &config.feed);
+        let brokers = config.brokers.iter().map(ready).collect::<Result<Vec<_>, _>>()?;
 
         std::fs::create_dir_all(&config.data_dir)
             .map_err(|source| IngestError::Folder { path: config.data_dir.clone(), source })?;
@@ -133,8 +139,8 @@ impl Ingest {
 
         let mut tasks = JoinSet::new();
         let addresses = ports.serve(&mut tasks, &config, &intake, &shutdown);
-        if let Some(broker) = config.broker {
-            tasks.spawn(listen::broker::run(broker, Arc::clone(&intake), shutdown.clone()));
+        for broker in brokers {
+            tasks.spawn(broker.run(Arc::clone(&intake), shutdown.clone()));
         }
         let days = i64::from(config.retention_days);
         tasks.spawn(keep_in_step(Arc::clone(&intake), shutdown.clone()));

@@ -125,7 +125,7 @@ fn load(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
     builder.with_single_cert(chain, key).map_err(unusable)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let fail = |source| TlsError::File { path: path.to_owned(), source };
     let all: Vec<_> = CertificateDer::pem_file_iter(path).map_err(fail)?.collect::<Result<_, _>>().map_err(fail)?;
     if all.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(all) }

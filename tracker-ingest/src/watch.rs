@@ -3,6 +3,8 @@
 //! A device that is refused ten times a second is one episode: one line in the log, one event, one concern
 //! for the dispatcher, for as long as it lasts.
 
+mod brokers;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -129,6 +131,7 @@ struct State {
     engine_busy: Option<UnixMs>,
     sky: Vec<gate::Episode>,
     alarms: Alarms,
+    brokers: brokers::Brokers,
 }
 
 /// The watch of one ingest.
@@ -290,6 +293,16 @@ impl Watch {
         }
     }
 
+    /// One of the city's brokers is lost, or gives us less than was asked for.
+    pub(crate) fn broker_lost(&self, name: &str, why: &str, at: UnixMs) {
+        self.state().brokers.lost(name, why, at);
+    }
+
+    /// It is there again.
+    pub(crate) fn broker_found(&self, name: &str) {
+        self.state().brokers.found(name);
+    }
+
     pub(crate) fn engine_busy(&self, at: UnixMs) {
         let mut state = self.state();
         let begins = state.engine_busy.is_none_or(|last| at.0.saturating_sub(last.0) >= EPISODE_ENDS);
@@ -347,6 +360,7 @@ impl Watch {
         }
         all.extend(state.sky.iter().map(of_warfare));
         all.extend(state.alarms.concerns(now));
+        all.extend(state.brokers.concerns(now));
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };

@@ -52,6 +52,9 @@ sources! {
     Wialon "wialon" "Wialon IPS over TCP or UDP.",
     Tk103 "tk103" "TK103, messages in brackets.",
     GpsFull "gps-full" "The gps_full.txt that Baltic cities publish, fetched.",
+    OwnTracks "owntracks" "OwnTracks, the phone app, over MQTT.",
+    Hfp "hfp" "High-frequency positioning of HSL, version 2, over MQTT.",
+    TopicJson "topic-json" "JSON of whatever shape a city publishes over MQTT, read by a table.",
     GtfsRt "gtfs-rt" "The vehicle positions of GTFS-Realtime, over MQTT or fetched.",
 }
 

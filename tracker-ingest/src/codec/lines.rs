@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 use transit_model::time::{UnixMs, Zone};
 
 use super::stream::{Heard, Session, StreamCodec};
+use super::topic::{Template, TemplateError};
 use super::{
-    AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, gps_full, gtfs_rt, mqtt_json, osmand,
+    AttrValue, DecodeError, DeviceKey, Message, Outcome, Protocol, Record, gps_full, gtfs_rt, hfp, mqtt_json, osmand,
+    owntracks, topic_json,
 };
 
 /// The longest line taken, bytes: a frame of 64 KiB in hex and room around it.
@@ -73,6 +75,12 @@ struct Line {
     zone: Option<String>,
     #[serde(default)]
     received: Option<String>,
+    /// The template of such topics; absent = the device is the last level.
+    #[serde(default)]
+    template: Option<String>,
+    /// Of `topic-json`: where in the payload each thing stands.
+    #[serde(default)]
+    fields: Option<topic_json::Mapping>,
 }
 
 #[derive(Serialize)]
@@ -157,13 +165,7 @@ fn answer(
         (Some(codec), _) => read_stream(connection, codec, &bytes_of(&line, n)?, now),
         (None, Protocol::Osmand) => read_osmand(&line),
         (None, Protocol::GpsFull) => read_gps_full(&line, n, now)?,
-        (None, Protocol::GtfsRt) => read_one(gtfs_rt::decode(&bytes_of(&line, n)?), gtfs_rt::acknowledge),
-        (None, _) => {
-            if let Some(last) = line.topic.as_deref().and_then(|t| t.rsplit('/').next()) {
-                connection.device = Some(DeviceKey::from(last));
-            }
-            read_one(mqtt_json::decode(&bytes_of(&line, n)?), mqtt_json::acknowledge)
-        }
+        (None, _) => read_mqtt(connection, protocol, &line, n)?,
     };
     let mut device = Vec::new();
     let mut fixes = Vec::new();
@@ -243,6 +245,43 @@ fn read_stream(connection: &mut Connection, codec: &StreamCodec, bytes: &[u8], n
         Err(left) => read.error = read.error.or(Some(left)),
     }
     read
+}
+
+/// A message of a broker: the payload by its codec, what the topic says beside it.
+fn read_mqtt(connection: &mut Connection, protocol: Protocol, line: &Line, n: usize) -> Result<Read, LinesError> {
+    let bytes = bytes_of(line, n)?;
+    let topic = line.topic.as_deref().unwrap_or_default();
+    let usual = if protocol == Protocol::OwnTracks { Some(owntracks::TOPIC) } else { None };
+    let template = match line.template.as_deref().or(usual) {
+        Some(text) => {
+            let not = |e: TemplateError| LinesError::NotALine { line: n, detail: format!("`template`: {e}") };
+            Some(text.parse::<Template>().map_err(not)?)
+        }
+        None => None,
+    };
+    let mut message = match protocol {
+        Protocol::OwnTracks => owntracks::decode(&bytes),
+        Protocol::Hfp => hfp::decode(topic, &bytes),
+        Protocol::GtfsRt => gtfs_rt::decode(&bytes),
+        Protocol::TopicJson => topic_json::decode(&line.fields.clone().unwrap_or_default(), &bytes),
+        _ => mqtt_json::decode(&bytes),
+    };
+    let levels = template.as_ref().and_then(|t| t.read(topic)).unwrap_or_default();
+    let last = || topic.rsplit('/').next().filter(|l| !l.is_empty() && template.is_none()).map(DeviceKey::from);
+    let named = levels.device().as_deref().and_then(DeviceKey::of_name);
+    match protocol {
+        Protocol::MqttJson | Protocol::TopicJson => connection.device = named.clone().or_else(last),
+        _ => connection.device.clone_from(&named),
+    }
+    if let Ok(Message::Records(records)) = &mut message {
+        for record in records {
+            levels.complete(record);
+            if named.is_some() {
+                record.device.clone_from(&named);
+            }
+        }
+    }
+    Ok(read_one(message, mqtt_json::acknowledge))
 }
 
 fn read_osmand(line: &Line) -> Read {
@@ -364,6 +403,32 @@ mod tests {
         assert_eq!(out[3]["error"]["kind"], "truncated");
         assert_eq!((&out[3]["reply"], &out[3]["fixes"]), (&Value::Null, &json!([])));
         assert_eq!((&out[4]["reply"], &out[4]["error"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn a_message_of_a_broker_is_read_with_its_topic() {
+        let out = run(
+            Protocol::OwnTracks,
+            &[
+                json!({"id": 1, "topic": "owntracks/depot/bus-7", "text": r#"{"_type":"location","tst":5,"lat":1,"lon":2}"#}),
+            ],
+        );
+        assert_eq!((&out[0]["device"], &out[0]["fixes"][0]["located"]), (&json!(["depot:bus-7"]), &json!(true)));
+        let out = run(
+            Protocol::TopicJson,
+            &[
+                json!({"id": 1, "topic": "city/north/bus/17/position", "template": "city/{depot}/bus/{vehicle}/position",
+                "fields": {"lat": "/gps/0", "lon": "/gps/1"}, "text": r#"{"time":5,"gps":[1,2]}"#}),
+            ],
+        );
+        assert_eq!(out[0]["fixes"][0]["device"], "17");
+        assert_eq!(
+            (&out[0]["fixes"][0]["lon"], &out[0]["fixes"][0]["attributes"]["depot"]),
+            (&json!(2.0), &json!("north"))
+        );
+        let out =
+            run(Protocol::MqttJson, &[json!({"id": 1, "topic": "zupynka/v1/f/track/val-1", "text": r#"{"time":5}"#})]);
+        assert_eq!(out[0]["fixes"][0]["device"], "val-1");
     }
 
     #[test]

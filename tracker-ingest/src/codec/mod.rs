@@ -26,6 +26,7 @@ pub mod gps_full;
 pub mod gt06;
 pub mod gtfs_rt;
 pub mod h02;
+pub mod hfp;
 pub mod jt808;
 mod lines;
 pub mod meitrack;
@@ -34,6 +35,7 @@ pub mod mqtt_json;
 pub mod nmea;
 pub mod ntcb;
 pub mod osmand;
+pub mod owntracks;
 pub mod queclink;
 mod reader;
 pub mod retranslator;
@@ -43,6 +45,8 @@ pub mod teltonika;
 #[cfg(test)]
 mod testing;
 pub mod tk103;
+pub mod topic;
+pub mod topic_json;
 pub mod wialon;
 mod wire;
 
@@ -120,6 +124,9 @@ protocols! {
     Wialon, Some(&wialon::STREAM), "Wialon IPS 1.1 and 2.x.";
     MqttJson, None, "Our own JSON over MQTT.";
     GpsFull, None, "The gps_full.txt that Baltic cities publish, fetched.";
+    OwnTracks, None, "OwnTracks, the phone app, over MQTT.";
+    Hfp, None, "High-frequency positioning of HSL, version 2, over MQTT.";
+    TopicJson, None, "JSON of whatever shape a city publishes over MQTT, read by a table.";
     GtfsRt, None, "The vehicle positions of GTFS-Realtime, over MQTT or fetched.";
 }
 

@@ -18,6 +18,8 @@ use super::error::{DecodeErrorKind as Kind, EncodeError};
 use super::model::digest;
 use super::{DecodeError, DeviceKey, Message, Outcome, Position, Record, Sniff};
 
+/// The topic that devices publish to.
+pub const TOPIC: &str = "zupynka/v1/{feed}/track/{device}";
 /// The longest payload taken, bytes.
 pub const MAX_PAYLOAD: usize = 4096;
 

@@ -89,7 +89,7 @@ fn key(field: &str, value: &str) -> Result<DeviceKey, DecodeError> {
 }
 
 /// Unix seconds or milliseconds (told apart by size), or ISO 8601; without an offset it is UTC.
-fn time(field: &str, value: &str) -> Result<UnixMs, DecodeError> {
+pub(super) fn time(field: &str, value: &str) -> Result<UnixMs, DecodeError> {
     let v = value.trim();
     if let Ok(n) = v.parse::<i64>() {
         // As seconds this bound is the year 2106; as milliseconds it is February 1970.

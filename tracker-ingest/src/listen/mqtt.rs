@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::stream::ends;
 use super::{Answers, End, LAST_WORDS, Peer, Port, READ, Wire, accept, answer_when_durable, write};
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Protocol, mqtt_json};
 use crate::intake::{Intake, Proof};
@@ -184,11 +185,22 @@ impl Connection {
         answers: &mut Answers,
     ) -> Result<std::convert::Infallible, End> {
         let unacknowledged = self.intake.limits.unacknowledged;
+        let message = Duration::from_secs(self.intake.limits.message_secs.into());
+        // When the packet that has begun must have ended.
+        let mut unfinished = None;
         loop {
             while answers.len() < unacknowledged {
                 match self.packet() {
-                    Ok(Some(packet)) => self.take(login, packet, answers).await?,
-                    Ok(None) => break,
+                    Ok(Some(packet)) => {
+                        unfinished = None;
+                        self.take(login, packet, answers).await?;
+                    }
+                    Ok(None) => {
+                        if !self.buffer.is_empty() && unfinished.is_none() {
+                            unfinished = Some(Box::pin(sleep(message)));
+                        }
+                        break;
+                    }
                     Err(e) => return Err(End::Refused(self.intake.unreadable(&e, who(login)))),
                 }
             }
@@ -199,6 +211,10 @@ impl Connection {
                 () = stop.cancelled() => return Err(End::Stopping),
                 () = login.claim.replaced() => return Err(End::Replaced),
                 Some(answer) = answers.next() => write(&mut self.stream, &answer.map_err(End::NotDurable)?).await?,
+                () = ends(&mut unfinished), if read_more && self.pause.is_none() => {
+                    self.refuse(login, Rejection::TooSlow, "a packet was begun and not ended");
+                    return Err(End::Refused(Rejection::TooSlow));
+                }
                 read = tokio::time::timeout(login.patience, self.read()), if read_more => match read {
                     Ok(read) => read?,
                     Err(_) => {

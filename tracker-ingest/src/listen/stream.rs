@@ -280,7 +280,7 @@ fn pause_for(wait: Option<Duration>, intake: &Intake) -> Option<Pin<Box<Sleep>>>
 }
 
 /// A deadline that there may not be.
-async fn ends(deadline: &mut Option<Pin<Box<Sleep>>>) {
+pub(super) async fn ends(deadline: &mut Option<Pin<Box<Sleep>>>) {
     match deadline {
         Some(deadline) => deadline.await,
         None => std::future::pending().await,

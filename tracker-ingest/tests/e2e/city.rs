@@ -237,6 +237,10 @@ impl Mqtt {
         }
     }
 
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
     /// QoS 1 with this id, or QoS 0 with none.
     pub(crate) async fn publish(&mut self, topic: &str, pkid: u16, payload: &[u8]) {
         let qos = if pkid == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };

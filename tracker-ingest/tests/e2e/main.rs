@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod broker;
+mod broker_faults;
 mod city;
 mod devices;
 mod events;

@@ -399,6 +399,21 @@ async fn an_mqtt_payload_nobody_can_read_is_not_acknowledged_and_stops_nothing()
 }
 
 #[tokio::test]
+async fn an_mqtt_packet_without_an_end_is_not_waited_for() {
+    let city = City::open_with(|c| c.limits.message_secs = 1).await;
+    let mut m = city.mqtt("val-1", TOKEN).await;
+    assert!(m.welcomed);
+    m.ping().await;
+    // PUBLISH of 100 bytes, of which three come.
+    m.raw(&[0x32, 100, 0]).await;
+    assert!(m.ended().await);
+    assert_eq!(city.handle.counters().refused.get("too_slow"), Some(&1));
+    // Between packets it may be silent for as long as its keep-alive lets it.
+    assert_eq!(city.handle.counters().refused.get("silent"), None);
+    city.close().await;
+}
+
+#[tokio::test]
 async fn a_restart_remembers_devices_fixes_quarantine_and_order() {
     let mut city = City::open().await;
     let mut s = city.teltonika(IMEI).await;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tracker_ingest::codec::{DeviceKey, Protocol, osmand, teltonika};
-use tracker_ingest::config::TlsConfig;
+use tracker_ingest::config::{BrokerConfig, TlsConfig};
 
 use crate::city::{City, IMEI, TOKEN, connect, packet, record, to_end, within};
 
@@ -216,4 +216,30 @@ async fn files_that_cannot_be_used_are_named_at_the_start() {
     let e = city.another(|c| c.mqtt.tls = true).await.unwrap_err().to_string();
     assert!(e.contains("mqtt-json") && e.contains("[ingest.tls]"), "{e}");
     city.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_speaks_tls_is_trusted_by_its_authority_and_no_other() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    authority.serve_as("127.0.0.1");
+    let chain = vec![CertificateDer::from_pem_file(authority.path("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(authority.path("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let server = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    for (ca, trusted) in [(authority.path("ca.pem"), true), (other.path("ca.pem"), false)] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let broker = BrokerConfig { tls: true, ca: Some(ca), ..BrokerConfig::at("127.0.0.1", port) };
+        let city = City::open_with(|c| drop(c.brokers.insert("city".into(), broker))).await;
+        let (stream, _) = within(listener.accept()).await.unwrap();
+        let shaken = within(acceptor.accept(stream)).await;
+        let heard = match shaken {
+            Ok(mut s) => within(s.read_u8()).await.ok(),
+            Err(_) => None,
+        };
+        assert_eq!(heard, trusted.then_some(0x10), "a CONNECT, or nothing at all");
+        city.close().await;
+    }
 }
