@@ -8,6 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, EventLoop, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode};
@@ -21,6 +22,8 @@ use crate::watch::Who;
 const IN_FLIGHT: usize = 1000;
 /// Packet identifiers are 16 bits, and one is used again only after its acknowledgement; and a SUBSCRIBE besides.
 const REQUESTS: usize = u16::MAX as usize + 16;
+/// How long what has come may take to be stored when the connection is lost.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long the broker may take to answer a SUBSCRIBE.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -89,12 +92,21 @@ impl<'b> Session<'b> {
         let (publishes, inbox) = mpsc::channel(IN_FLIGHT);
         let (tickets, waiting) = mpsc::channel(IN_FLIGHT);
         let (broker, intake) = (self.broker, self.intake);
-        let result = tokio::select! {
-            r = self.poll(events, &client, publishes) => r,
-            r = take(inbox, broker, intake, tickets) => r,
-            r = acknowledge(waiting, &client) => r,
+        let gone = AtomicBool::new(false);
+        let taking =
+            async { tokio::try_join!(take(inbox, broker, intake, tickets), acknowledge(waiting, &client, &gone)) };
+        tokio::pin!(taking);
+        let lost = tokio::select! {
+            r = self.poll(events, &client, publishes) => r.err(),
+            r = &mut taking => return r.err().unwrap_or(Lost::Part),
         };
-        result.err().unwrap_or(Lost::Part)
+        // What has come is taken in all the same: a broker that was killed may have forgotten it when it comes back.
+        gone.store(true, Ordering::Relaxed);
+        let kept = tokio::time::timeout(LAST_WORDS, taking).await;
+        if !matches!(kept, Ok(Ok(_))) {
+            tracing::warn!(broker = broker.name, "not all that had come was taken in: the broker is to send it again");
+        }
+        lost.unwrap_or(Lost::Part)
     }
 
     async fn poll(
@@ -112,7 +124,18 @@ impl<'b> Session<'b> {
         let (mut answered, mut heard) = (false, false);
         loop {
             let event = tokio::select! {
-                event = events.poll() => event.map_err(Box::new)?,
+                event = events.poll() => match event {
+                    Ok(event) => event,
+                    Err(e) => {
+                        // Read together with the end of the connection, and not yet told.
+                        for event in std::mem::take(&mut events.state.events) {
+                            if let Event::Incoming(Packet::Publish(publish)) = event {
+                                hand_on(publish, &places, &publishes).await?;
+                            }
+                        }
+                        return Err(Box::new(e).into());
+                    }
+                },
                 () = &mut answer, if !answered => return Err(Lost::NoAnswer),
                 () = &mut quiet_until, if silence > 0 => {
                     if !std::mem::take(&mut heard) {
@@ -132,8 +155,7 @@ impl<'b> Session<'b> {
                 Event::Incoming(Packet::PingResp) | Event::Outgoing(Outgoing::PubAck(_)) => self.useful = true,
                 Event::Incoming(Packet::Publish(publish)) => {
                     heard = true;
-                    let place = Arc::clone(&places).acquire_owned().await.map_err(|_| Lost::Part)?;
-                    publishes.send((publish, place)).await.map_err(|_| Lost::Part)?;
+                    hand_on(publish, &places, &publishes).await?;
                 }
                 _ => {}
             }
@@ -189,6 +211,12 @@ impl<'b> Session<'b> {
     }
 }
 
+/// Waits for a place among the messages that are being taken in.
+async fn hand_on(publish: Publish, places: &Arc<Semaphore>, to: &mpsc::Sender<InFlight>) -> Result<(), Lost> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(|_| Lost::Part)?;
+    to.send((publish, place)).await.map_err(|_| Lost::Part)
+}
+
 async fn take(
     mut inbox: mpsc::Receiver<InFlight>,
     broker: &Broker,
@@ -230,10 +258,17 @@ async fn offer(publish: &Publish, broker: &Broker, intake: &Arc<Intake>) -> Tick
     if parts.is_empty() { passed() } else { intake.offer_all(parts, source).await }
 }
 
-async fn acknowledge(mut waiting: mpsc::Receiver<(InFlight, Ticket)>, client: &AsyncClient) -> Result<(), Lost> {
+/// `gone`: the connection is, and with it the way to acknowledge.
+async fn acknowledge(
+    mut waiting: mpsc::Receiver<(InFlight, Ticket)>,
+    client: &AsyncClient,
+    gone: &AtomicBool,
+) -> Result<(), Lost> {
     while let Some(((publish, place), ticket)) = waiting.recv().await {
         ticket.await?;
-        client.try_ack(&publish)?;
+        if !gone.load(Ordering::Relaxed) {
+            client.try_ack(&publish)?;
+        }
         drop(place);
     }
     Ok(())
