@@ -43,7 +43,7 @@ use crate::matching::track::{Around, Observation};
 use crate::world::{TripDay, TripProgress, World};
 
 use claims::{Claim, Claims};
-pub use model::{Holding, Model};
+pub use model::{Holding, Lasting, Model};
 use run::{Passed, StopEvent};
 use vehicle::VehicleState;
 use views::Views;
@@ -344,7 +344,9 @@ impl Engine {
                     if let Some(l) = self.timetable.links.get(*link) {
                         let expected = self.model.links.learn(l.key, *seconds, *plan, when);
                         self.paces.learned(*link);
-                        v.note_pace(*seconds, expected);
+                        let lost = (seconds - expected).clamp(-expected, 1.5f32.mul_add(expected, 30.0));
+                        self.model.lasting.learn(v.pace * expected, lost);
+                        v.note_pace(lost, expected);
                         self.counts.links_learned += 1;
                     }
                 }

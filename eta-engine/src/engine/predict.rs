@@ -85,6 +85,8 @@ pub struct Made {
     /// In the order of the calls.
     pub estimates: Vec<Estimate>,
     situation: Situation,
+    /// What the links ahead take this vehicle, of what they take any.
+    own_pace: f32,
 }
 
 /// Where a vehicle is in time: the moment it will be, or was, at the beginning of a link.
@@ -105,7 +107,7 @@ pub fn ahead(
     next_of: &mut dyn FnMut(TripDay) -> Option<TripDay>,
     room: Vec<Estimate>,
 ) -> Made {
-    let mut made = Made { doing: Doing::Moving, estimates: room, situation: Situation::default() };
+    let mut made = Made { doing: Doing::Moving, estimates: room, situation: Situation::default(), own_pace: 1.0 };
     let (Some(h), Some(last)) = (v.track.chosen(), v.last.as_ref()) else { return made };
     let silent = c.now.secs_since(last.time) > SILENT;
     if silent || h.misses > OFF_ROUTE_FIXES || matches!(v.phase, Phase::Unknown | Phase::AtBase) {
@@ -114,6 +116,7 @@ pub fn ahead(
     let known = v.known_at(c.now).unwrap_or(last.time);
     made.doing = doing(v, h, known > last.time);
     made.situation = situation(v, h, known, c);
+    made.own_pace = c.model.lasting.share().mul_add(v.pace, 1.0).clamp(0.6, 1.8);
     let until = c.now.secs_f64() + f64::from(c.settings.horizon);
     let mut on = h.on;
     let mut cursor = current_trip(v, h, known, c, until, &mut made);
@@ -307,7 +310,8 @@ fn run_on(
         cursor.arrival += held;
         cursor.chain.held += held as f32;
         let moment = start.plus((cursor.arrival - begun) as f32);
-        let parts = link_parts(on, pattern, pos - 1, moment, c);
+        let mut parts = link_parts(on, pattern, pos - 1, moment, c);
+        parts.total *= made.own_pace;
         cursor.chain.add(&parts, c.dwell(pattern, pos - 1));
         cursor.arrival += f64::from(parts.total);
         if cursor.arrival > until {

@@ -108,6 +108,8 @@ pub struct VehicleState {
     pub free_since: Option<UnixMs>,
     /// What it lost on its last links, as a share of what they should have taken.
     pub pace: f32,
+    /// What it lost on them and what they should have taken, fading, seconds.
+    last_links: (f32, f32),
     /// How often it reports.
     pub rhythm: Rhythm,
     anchor: Option<Xy>,
@@ -146,6 +148,7 @@ impl VehicleState {
             standing_since: None,
             free_since: None,
             pace: 0.0,
+            last_links: (0.0, 0.0),
             rhythm: Rhythm::default(),
             anchor: None,
             leaps: 0,
@@ -258,10 +261,11 @@ impl VehicleState {
         out
     }
 
-    /// A link was run in so many seconds, where so many were expected.
-    pub(super) fn note_pace(&mut self, seconds: f32, expected: f32) {
-        let lost = ((seconds - expected) / expected.max(20.0)).clamp(-0.8, 2.0);
-        self.pace += 0.35 * (lost - self.pace);
+    /// A link took so many seconds more than were expected.
+    pub(super) fn note_pace(&mut self, lost: f32, expected: f32) {
+        let (losses, links) = self.last_links;
+        self.last_links = (losses.mul_add(0.8, lost), links.mul_add(0.8, expected));
+        self.pace = self.last_links.0 / (self.last_links.1 + 300.0);
     }
 
     /// The predictions that an arrival proves or disproves: what was being done, the lead, and

@@ -8,14 +8,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use transit_model::timetable::LinkKey;
 
-use crate::engine::{Holding, Model};
+use crate::engine::{Holding, Lasting, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
 
 /// What the file calls itself; another name or version is refused.
-pub const FORMAT: &str = "zupynka-model-4";
+pub const FORMAT: &str = "zupynka-model-5";
 const NAME: &str = "model.json";
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +26,7 @@ struct Kept {
     residual: Residual,
     calibration: Calibration,
     start_lateness: f32,
+    lasting: Lasting,
     holding: Holding,
     links: Vec<(LinkKey, LinkStats)>,
 }
@@ -51,6 +52,7 @@ pub fn load(dir: &Path) -> Model {
                 residual: k.residual,
                 calibration: k.calibration,
                 start_lateness: k.start_lateness,
+                lasting: k.lasting,
                 holding: k.holding,
             };
         }
@@ -76,6 +78,7 @@ pub fn save(dir: &Path, model: &Model) -> std::io::Result<()> {
         residual: model.residual.clone(),
         calibration: model.calibration.clone(),
         start_lateness: model.start_lateness,
+        lasting: model.lasting,
         holding: model.holding,
         links: model.links.all(),
     };

@@ -12,7 +12,7 @@ use transit_model::timetable::{LinkKey, Timetable};
 use crate::accuracy::tally::Tally;
 use crate::auth::TokenRow;
 use crate::engine::run::StopEvent;
-use crate::engine::{Holding, Model};
+use crate::engine::{Holding, Lasting, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkStats, ModelFrame};
@@ -96,6 +96,8 @@ pub struct ModelUpdate {
     pub calibration: Calibration,
     /// See [`Model::start_lateness`].
     pub start_lateness: f32,
+    /// See [`Model::lasting`].
+    pub lasting: Lasting,
     /// See [`Model::holding`].
     pub holding: Holding,
 }
@@ -110,6 +112,7 @@ impl ModelUpdate {
             residual: model.residual.clone(),
             calibration: model.calibration.clone(),
             start_lateness: model.start_lateness,
+            lasting: model.lasting,
             holding: model.holding,
         }
     }

@@ -18,7 +18,7 @@ use super::{ModelUpdate, StopEventRow, Store, StoreError};
 use crate::accuracy::histogram::Scale;
 use crate::accuracy::tally::{Kept, Tally};
 use crate::auth::{TokenHash, TokenRow};
-use crate::engine::{Holding, Model};
+use crate::engine::{Holding, Lasting, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
@@ -28,6 +28,7 @@ use crate::learning::residual::Residual;
 /// never misread.
 const FRAME: &str = "frame-1";
 const CALIBRATION: &str = "calibration-1";
+const LASTING: &str = "lasting-1";
 const RESIDUAL: &str = "residual-2";
 const HALTS: &str = "halts-1";
 const START: &str = "start-lateness-1";
@@ -153,6 +154,7 @@ impl Store for SqliteStore {
         if let Some(h) = self.part::<Halts>(HALTS).await?.filter(Halts::is_whole) {
             model.halts = h;
         }
+        model.lasting = self.part::<Lasting>(LASTING).await?.unwrap_or_default();
         model.holding = self.part::<Holding>(HOLDING).await?.unwrap_or_default();
         model.start_lateness = self.part::<f32>(START).await?.unwrap_or_default();
         Ok(model)
@@ -165,6 +167,7 @@ impl Store for SqliteStore {
         put_part(&mut tx, RESIDUAL, &update.residual).await?;
         put_part(&mut tx, HALTS, &update.halts).await?;
         put_part(&mut tx, START, &update.start_lateness).await?;
+        put_part(&mut tx, LASTING, &update.lasting).await?;
         put_part(&mut tx, HOLDING, &update.holding).await?;
         for (key, stats) in &update.links {
             let body = postcard::to_stdvec(stats).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
