@@ -1,5 +1,5 @@
 //! The messages of GTFS-Realtime, for whoever reads or publishes a feed, and what they are in the model's own
-//! terms: a [`TripDescriptor`] is a [`Reported`], a timestamp a [`UnixMs`].
+//! terms: a [`TripDescriptor`] is a [`Reported`](crate::fix::Reported), a timestamp a [`UnixMs`].
 //!
 //! They are those of `gtfs-realtime.proto`, specification 2.0, whose names and numbers they keep; fields marked
 //! experimental there are here where feeds use them, the others are passed over when read. Not here: where a feed
