@@ -37,7 +37,7 @@ impl UnixMs {
         let ms = s * 1000.0;
         let whole = ms as i64;
         let rest = ms - whole as f64;
-        Self(whole + i64::from(rest >= 0.5 && whole < i64::MAX) - i64::from(rest <= -0.5 && whole > i64::MIN))
+        Self(whole.saturating_add((rest * 2.0) as i64))
     }
 
     /// Whole seconds, rounded down.

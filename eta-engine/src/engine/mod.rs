@@ -23,6 +23,7 @@ mod run_tests;
 mod tests;
 pub mod vehicle;
 mod views;
+mod waiting;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -362,11 +363,12 @@ impl Engine {
                     }
                 }
                 Passed::Arrival { pos, at } => {
-                    for c in v.came_true(*pos, *at) {
+                    let (judged, chains) = v.came_true(*pos, *at);
+                    for c in judged {
                         self.model.calibration.learn(c.doing, c.lead, c.error);
-                        if let Some((lead, features, error)) = c.chain {
-                            self.model.residual.learn(lead, &features, error);
-                        }
+                    }
+                    for (lead, features, error) in chains {
+                        self.model.residual.learn(lead, &features, error);
                     }
                 }
                 Passed::Early { held, lateness } => self.model.holding.learn(*held, *lateness),

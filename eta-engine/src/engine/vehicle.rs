@@ -15,9 +15,10 @@ use super::phase::phase_of;
 use super::predict::{Estimate, Made};
 use super::rhythm::Rhythm;
 use super::run::{Passed, Run, Step};
+use super::waiting::{self, CameTrue, Kept, Waiting};
 use super::{Ignored, Model, next_pos};
 use crate::board::hold::{self, Published};
-use crate::learning::calibration::{Doing, lead_bin};
+use crate::learning::calibration::Doing;
 use crate::matching::network::Network;
 use crate::matching::snap::Motion;
 use crate::matching::track::Track;
@@ -31,40 +32,10 @@ const LEAP_METRES: f32 = 600.0;
 const LEAP_FIXES: u8 = 3;
 /// Below this a vehicle stands, m/s.
 const STANDING_SPEED: f32 = 0.8;
-/// Of so many predictions one is kept with what it rested on.
-const SAMPLE: u64 = 4;
 /// A calculated clock time moves by so much or not at all, milliseconds.
 const STEADY_MS: i64 = 60_000;
-/// How many predictions wait to come true: of the oldest a quarter is given up when there are more.
-const MOST_PENDING: usize = 1024;
 /// How long the trips a vehicle was on are remembered, seconds.
 const HISTORY: i64 = 24 * 3600;
-
-/// A prediction that waits to come true.
-#[derive(Clone, Debug)]
-struct Pending {
-    on: TripDay,
-    pos: u16,
-    bin: u8,
-    doing: Doing,
-    made: UnixMs,
-    raw: UnixMs,
-    /// By the chain of links alone, and what it rested on, of every fourth prediction: a sample is enough.
-    chain: Option<Box<(UnixMs, Features)>>,
-}
-
-/// A prediction that came true, or did not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CameTrue {
-    /// What the vehicle was doing when it was made.
-    pub(super) doing: Doing,
-    /// How far ahead it was, seconds.
-    pub(super) lead: f32,
-    /// Actual − predicted before calibration, seconds.
-    pub(super) error: f32,
-    /// The same by the chain of links alone: lead, features, error; of a sample.
-    pub(super) chain: Option<(f32, Features, f32)>,
-}
 
 /// The last fix that was taken.
 #[derive(Clone, Debug)]
@@ -118,7 +89,7 @@ pub struct VehicleState {
     ahead: Arc<[CallPrediction]>,
     held: Option<Held>,
     told: Vec<Told>,
-    pending: Vec<Pending>,
+    waiting: Waiting,
 }
 
 /// What people were told of one call, and what is kept of it to be judged.
@@ -128,8 +99,8 @@ pub(super) struct Told {
     pos: StopPos,
     arrival: Published,
     departure: Published,
-    /// The reach of lead and the doing of the prediction kept last, where that is known to wait still.
-    kept: Option<(u8, Doing)>,
+    /// Which predictions of it wait to come true, where that is known.
+    kept: Option<Kept>,
 }
 
 impl VehicleState {
@@ -156,7 +127,7 @@ impl VehicleState {
             ahead: Arc::from([]),
             held: None,
             told: Vec::new(),
-            pending: Vec::new(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -251,7 +222,7 @@ impl VehicleState {
             None => {
                 let pattern = t.pattern_of(h.on.trip);
                 self.run = Some(Run::begin(h.on, self.index, pattern, now, h.along, h.started));
-                self.pending.retain(|p| p.on == h.on);
+                self.waiting.only(h.on);
                 self.told.iter_mut().filter(|x| x.on != h.on).for_each(|x| x.kept = None);
             }
         }
@@ -268,24 +239,13 @@ impl VehicleState {
         self.pace = self.last_links.0 / (self.last_links.1 + 300.0);
     }
 
-    /// The predictions that an arrival proves or disproves: what was being done, the lead, and
-    /// actual − predicted, seconds.
-    pub(super) fn came_true(&mut self, pos: StopPos, at: UnixMs) -> Vec<CameTrue> {
-        let Some(on) = self.run.as_ref().map(|r| r.on) else { return Vec::new() };
-        let seconds = |a: UnixMs, b: UnixMs| (a.0 - b.0) as f32 / 1000.0;
-        let judged = self
-            .pending
-            .iter()
-            .filter(|p| p.on == on && p.pos == pos.0 && p.made < at)
-            .map(|p| CameTrue {
-                doing: p.doing,
-                lead: seconds(p.raw, p.made),
-                error: seconds(at, p.raw),
-                chain: p.chain.as_ref().map(|c| (seconds(c.0, p.made), c.1, seconds(at, c.0))),
-            })
-            .collect();
-        self.pending.retain(|p| p.on != on || p.pos > pos.0);
-        judged
+    /// The predictions that an arrival proves or disproves, and of a sample of them the lead, the features
+    /// and the error by the chain of links alone.
+    pub(super) fn came_true(&mut self, pos: StopPos, at: UnixMs) -> (Vec<CameTrue>, Vec<(f32, Features, f32)>) {
+        match self.run.as_ref() {
+            Some(run) => self.waiting.came_true(run.on, pos, at),
+            None => (Vec::new(), Vec::new()),
+        }
     }
 
     /// Takes new predictions in: keeps some to be judged, and holds back what people are told. `before` is a
@@ -298,7 +258,7 @@ impl VehicleState {
             before.clear();
         }
         // Where old ones are about to be given up, what waits is not known without a look.
-        let sure = self.pending.len() + made.estimates.len() <= MOST_PENDING;
+        let sure = self.waiting.len() + made.estimates.len() <= waiting::MOST;
         let mut expected = before.iter().peekable();
         for e in &made.estimates {
             let is_it = |x: &&Told| x.on == e.call.on && x.pos == e.call.pos;
@@ -340,30 +300,15 @@ impl VehicleState {
         self.ahead = published.collect();
     }
 
-    /// Keeps a prediction to be judged, unless one like it waits already; says which waits now.
-    fn keep_to_judge(
-        &mut self,
-        e: &Estimate,
-        doing: Doing,
-        now: UnixMs,
-        kept: Option<(u8, Doing)>,
-    ) -> Option<(u8, Doing)> {
+    /// Keeps a prediction to be judged, unless one like it waits already; says which wait now.
+    fn keep_to_judge(&mut self, e: &Estimate, doing: Doing, now: UnixMs, kept: Option<Kept>) -> Option<Kept> {
         let raw = e.raw?;
-        let bin = u8::try_from(lead_bin((raw.0 - now.0) as f32 / 1000.0)).unwrap_or(u8::MAX);
-        let known = |p: &&Pending| p.on == e.call.on && p.pos == e.call.pos.0;
-        let kept = kept.or_else(|| self.pending.iter().rev().find(known).map(|p| (p.bin, p.doing)));
-        if kept == Some((bin, doing)) {
-            return kept;
-        }
-        if self.pending.len() >= MOST_PENDING {
-            self.pending.drain(..MOST_PENDING / 4);
+        let (kept, given_up) = self.waiting.offer(e, raw, doing, now, kept);
+        if given_up {
             // Of some calls nothing waits any more.
             self.told.iter_mut().for_each(|x| x.kept = None);
         }
-        let sampled = (now.secs().unsigned_abs() / 7 + u64::from(e.call.pos.0)).is_multiple_of(SAMPLE);
-        let chain = sampled.then(|| Box::new((e.chain, e.features)));
-        self.pending.push(Pending { on: e.call.on, pos: e.call.pos.0, bin, doing, made: now, raw, chain });
-        Some((bin, doing))
+        Some(kept)
     }
 
     /// As readers see it; `None` before the first fix.

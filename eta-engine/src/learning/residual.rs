@@ -67,12 +67,14 @@ impl Rule {
     fn say(&self, z: &Features) -> f32 {
         // Four sums side by side: one after another they would wait for each other.
         let mut sums = [0.0f32; 4];
-        for (w, z) in self.weights.chunks(4).zip(z.chunks(4)) {
-            for (sum, (w, z)) in sums.iter_mut().zip(w.iter().zip(z)) {
+        let (weights, last_weights) = self.weights.as_chunks::<4>();
+        let (fours, last) = z.as_chunks::<4>();
+        for (w, z) in weights.iter().zip(fours) {
+            for ((sum, w), z) in sums.iter_mut().zip(w).zip(z) {
                 *sum += w * z;
             }
         }
-        sums.iter().sum()
+        sums.iter().sum::<f32>() + last_weights.iter().zip(last).map(|(w, z)| w * z).sum::<f32>()
     }
 
     fn learn(&mut self, reach: usize, z: &Features, error: f32) {
@@ -140,7 +142,7 @@ fn reach(lead: f32) -> usize {
 
 fn scaled(features: &Features) -> Features {
     let mut z = *features;
-    for (v, one) in z.iter_mut().zip(ONES) {
+    for (v, one) in z.iter_mut().zip(&ONES) {
         *v = (*v * one).clamp(-MOST, MOST);
     }
     z
