@@ -57,16 +57,17 @@ fn says(terminal: &mut dyn Terminal, records: &[Record]) -> Vec<Vec<u8>> {
 
 /// Everything a session makes of chunks of bytes, and how often it could not read.
 fn hear(session: &mut dyn Session, chunks: &[&[u8]]) -> (Vec<Heard>, usize) {
-    let (mut all, mut faults) = (Vec::new(), 0);
+    let (mut all, mut faults, mut lost) = (Vec::new(), 0, false);
     for chunk in chunks {
         session.feed(chunk);
         loop {
             match session.next_message(NOW) {
                 Ok(Some(heard)) => all.push(heard),
                 Ok(None) => break,
-                Err(_) => faults += 1,
+                Err(e) => (faults, lost) = (faults + 1, lost | e.kind.loses_framing()),
             }
         }
+        assert!(!lost || session.pending() == 0, "the place is lost, and {} bytes are held", session.pending());
         assert!(session.pending() <= HELD, "{} bytes are held", session.pending());
     }
     (all, faults)

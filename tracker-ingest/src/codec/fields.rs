@@ -116,12 +116,13 @@ pub(super) fn hemisphere(v: f64, letter: &str) -> Option<f64> {
     }
 }
 
-/// A number written plainly: a sign, digits and a dot. (`f64::from_str` takes `inf`, `1e5` and `nan` too.)
+/// A number written plainly: a sign, digits and a dot. (`f64::from_str` takes `inf`, `1e5` and `nan` too.) One with
+/// more digits than any field of a record holds is none.
 pub(super) fn plain(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_plain =
         digits.bytes().any(|b| b.is_ascii_digit()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if is_plain { text.parse().ok() } else { None }
+    if is_plain { text.parse().ok().filter(|v: &f64| v.abs() <= f64::from(f32::MAX)) } else { None }
 }
 
 /// A course in degrees brought to 0..360; `None` for what is none.
@@ -226,6 +227,14 @@ mod tests {
         assert_eq!(utc_short(calendar(MOMENT).unwrap()), Some(MOMENT));
         assert_eq!(utc_digits("20240614046049"), None);
         assert_eq!(utc_bcd(&[0x24, 0x0A, 0x14, 0x04, 0x44, 0x49]), None);
+    }
+
+    #[test]
+    fn a_number_is_plain_and_fits_a_record() {
+        assert_eq!((plain("-7.25"), plain("+3"), plain("007")), (Some(-7.25), Some(3.0), Some(7.0)));
+        for none in ["", ".", "1e5", "inf", "nan", "0x10", "1-2", &"9".repeat(40)] {
+            assert_eq!(plain(none), None, "{none}");
+        }
     }
 
     #[test]

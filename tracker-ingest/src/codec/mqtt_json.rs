@@ -99,8 +99,11 @@ pub fn decode(payload: &[u8]) -> Result<Message, DecodeError> {
     if !(0.0..1e11).contains(&p.time) {
         return bad("time", p.time.to_string(), "unix seconds are expected");
     }
-    if let Some(v) = p.speed.filter(|v| *v < 0.0) {
+    if let Some(v) = p.speed.filter(|v| !(0.0..=f32::MAX).contains(v)) {
         return bad("speed", v.to_string(), "metres per second are expected");
+    }
+    if let Some(v) = p.accuracy.filter(|v| !v.is_finite()) {
+        return bad("accuracy", v.to_string(), "metres are expected");
     }
     if let Some(v) = p.bearing.filter(|v| !(0.0..=360.0).contains(v)) {
         return bad("bearing", v.to_string(), "degrees from 0 to 360 are expected");

@@ -72,7 +72,8 @@ fn clip(value: &str) -> String {
 }
 
 fn number(field: &str, value: &str) -> Result<f64, DecodeError> {
-    value.trim().parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(|| bad(field, value, "a number is expected"))
+    let holds = |v: &f64| v.abs() <= f64::from(f32::MAX);
+    value.trim().parse::<f64>().ok().filter(holds).ok_or_else(|| bad(field, value, "a number is expected"))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates and these are small")]
@@ -193,7 +194,7 @@ fn location(device: &DeviceKey, l: &Value) -> Result<Record, DecodeError> {
     if let Some(coords) = l.get("coords") {
         let get = |name: &str| coords.get(name).and_then(Value::as_f64);
         #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates and these are small")]
-        let small = |name: &str| get(name).map(|v| v as f32);
+        let small = |name: &str| get(name).map(|v| v as f32).filter(|v| v.is_finite());
         let lacking = |name: &str| DecodeError::new(Kind::MissingField, 0, format!("no number `coords.{name}`"));
         record.position = Some(Position {
             lat: get("latitude").ok_or_else(|| lacking("latitude"))?,

@@ -193,7 +193,10 @@ impl<D: Dialect> Session for Stream<D> {
                     let message = rest.get(..n).unwrap_or_default();
                     let read = self.dialect.read(message, now);
                     self.done += n;
-                    return read.map(Some);
+                    return match read {
+                        Err(e) if e.kind.loses_framing() => Err(self.lose(e)),
+                        read => read.map(Some),
+                    };
                 }
                 Ok(Bounds::Unfinished) if rest.len() <= D::MAX => return Ok(None),
                 Ok(Bounds::Message(n)) if n > rest.len() && n <= D::MAX => return Ok(None),

@@ -97,16 +97,16 @@ impl stream::Dialect for Dialect {
     }
 }
 
-/// The place of a message from its parts. Without a fix they may be zeros, which the device does not stand by.
-fn place(fix: &str, lat: f64, lon: f64, kmh: Option<f64>, degrees: Option<f64>) -> Position {
-    Position {
+/// The place of a message from its parts; at 0, 0 there is none.
+fn place(fix: &str, lat: f64, lon: f64, kmh: Option<f64>, degrees: Option<f64>) -> Option<Position> {
+    (lat != 0.0 || lon != 0.0).then(|| Position {
         lat,
         lon,
         speed: kmh.map(|v| (v / KMH) as f32),
         bearing: degrees.and_then(course),
         valid: fix == "A",
         ..Position::default()
-    }
+    })
 }
 
 /// A coordinate and the letter of its hemisphere behind it.
@@ -139,7 +139,7 @@ fn with_commas(rest: &str) -> Result<Option<Record>, DecodeError> {
     let date = field(at - 1);
     let time = utc_day_first(date, field(clock))
         .ok_or_else(|| bad(0, format!("the date and time are `{date}` and `{}`", field(clock))))?;
-    let position = Some(place(fix, lat, lon, plain(field(at + 3)), plain(field(clock + 1))));
+    let position = place(fix, lat, lon, plain(field(at + 3)), plain(field(clock + 1)));
     Ok(Some(Record { time: Some(time), position, attributes: attributes.0, ..Record::default() }))
 }
 
@@ -242,7 +242,13 @@ fn run_together(id: &str, rest: &str) -> Result<(Option<Record>, String), Decode
         .unwrap_or((head, ""));
     let position = place(part(at, at + 1), lat, lon, plain(speed.trim()), plain(degrees.trim()));
     let date = part(at - 6, at);
-    let time = moment(date, clock).ok_or_else(|| bad(0, format!("the date and time are `{date}` and `{clock}`")))?;
+    let Some(time) = moment(date, clock) else {
+        if position.is_none() {
+            // Before its first fix it has no date either.
+            return Ok((None, answer));
+        }
+        return Err(bad(0, format!("the date and time are `{date}` and `{clock}`")));
+    };
     if let [power, acc, ..] = state.as_bytes() {
         attributes.flag("charging", *power == b'0');
         attributes.flag("external_power", *power == b'0');
@@ -252,19 +258,15 @@ fn run_together(id: &str, rest: &str) -> Result<(Option<Record>, String), Decode
             attributes.number("odometer", f64::from(metres));
         }
     }
-    let position = Some(position);
     Ok((Some(Record { time: Some(time), position, attributes: attributes.0, ..Record::default() }), answer))
 }
 
-/// A date `yymmdd` and a time. A month beyond the twelfth, which the document's own example has, is counted on into
-/// the years that follow, and what comes before the first of its month, as a clock that was never set has it, back
-/// from there; whether the moment can be is the gate's to say.
+/// A date `yymmdd` and a time. A month beyond the twelfth, which the document's own example has, is counted on
+/// into the years that follow; whether the moment can be is the gate's to say.
 fn moment(date: &str, clock: &str) -> Option<UnixMs> {
-    let pair = |at: usize| date.get(at..at + 2)?.parse::<i64>().ok();
-    let (months, day) = (pair(0)? * 12 + pair(2)? - 1, pair(4)?);
-    let first = format!("{:04}{:02}01{clock}", 2000 + months.div_euclid(12), months.rem_euclid(12) + 1);
-    let first = utc_digits(&first)?;
-    (day <= 31).then(|| first.plus_secs((day - 1) * 86_400))
+    let pair = |at: usize| date.get(at..at + 2)?.parse::<u8>().ok();
+    let (year, month) = (pair(0)?, pair(2)?.checked_sub(1)?);
+    utc_digits(&format!("{:02}{:02}{}{clock}", year + month / 12, month % 12 + 1, date.get(4..)?))
 }
 
 /// The device's end, of the family with commas: no login, a message for each record, no answers.

@@ -58,8 +58,7 @@ fn location(body: &[u8]) -> Result<Record, DecodeError> {
         }
     };
     let degrees = |v: u32, bit: u32| (if status & 1 << bit == 0 { 1.0 } else { -1.0 }) * f64::from(v) / 1e6;
-    // With neither a place nor a clock it says nothing of where it is.
-    let mut position = (lat != 0 || lon != 0 || time.is_some()).then(|| Position {
+    let mut position = (lat != 0 || lon != 0).then(|| Position {
         lat: degrees(lat, 2),
         lon: degrees(lon, 3),
         altitude: Some(f32::from(altitude)),

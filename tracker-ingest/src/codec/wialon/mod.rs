@@ -325,7 +325,7 @@ impl<'a> Fields<'a> {
         let at = self.at;
         let Some(field) = self.next() else { return Ok(None) };
         match field.parse::<f64>() {
-            Ok(v) if v.is_finite() => Ok(Some(v)),
+            Ok(v) if v.abs() <= f64::from(f32::MAX) => Ok(Some(v)),
             _ => Err(DecodeError::new(Kind::BadField, at, format!("the {what} is `{field}`"))),
         }
     }

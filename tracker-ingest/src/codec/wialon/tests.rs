@@ -121,6 +121,8 @@ fn what_cannot_be_read_is_refused_and_the_connection_goes_on() {
         ("#SD#320626;101530;4851.195;N;03736.3075;E;36;287;74;11\r\n", Kind::BadField),
         ("#SD#170626;101530;4851.195;Q;03736.3075;E;36;287;74;11\r\n", Kind::BadField),
         ("#SD#170626;101530;4851.195;N;03736.3075;E;fast;287;74;11\r\n", Kind::BadField),
+        // More than a field of a record holds.
+        ("#SD#170626;101530;4851.195;N;03736.3075;E;1e39;287;74;11\r\n", Kind::BadField),
         ("#QT#1\r\n", Kind::UnsupportedCodec),
         ("hello\r\n", Kind::BadPreamble),
     ] {
