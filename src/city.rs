@@ -13,6 +13,7 @@ use eta_engine::engine::{Engine, Model, Settings};
 use eta_engine::http::{self, Published, Setup};
 use eta_engine::live;
 use eta_engine::metrics::EngineMetrics;
+use eta_engine::public::view::Gate;
 use eta_engine::store::sqlite::SqliteStore;
 use eta_engine::store::{ModelUpdate, Store};
 use eta_engine::world::World;
@@ -147,7 +148,9 @@ impl Prepared {
         let metrics = EngineMetrics::register(&mut registry);
 
         let now = clock.now();
-        let published = Arc::new(Published::new(World::empty(Arc::clone(&timetable), now)));
+        let mut gate = Gate::new(config.public.measure(now).into_iter().collect(), config.public.kept_minutes());
+        gate.set_measures(store.measures().await.context("cannot read the measures")?);
+        let published = Arc::new(Published::behind(gate, World::empty(Arc::clone(&timetable), now)));
         let concerns: Arc<ArcSwap<Vec<Concern>>> = Arc::default();
         let tokens = Arc::new(ArcSwap::from_pointee(token_book(&*store).await?));
         let setup = Setup {
@@ -158,6 +161,7 @@ impl Prepared {
             feed_zip,
             extra_concerns: Arc::clone(&concerns),
             trust_proxy: config.http.trust_proxy,
+            store: Some(Arc::clone(&store) as _),
             limits: http::Limits::default(),
         };
         let http = listener.local_addr().context("the web side has no address")?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use transit_model::clock::{Clock as _, SystemClock};
 
-use crate::commands::{bench, check, config, decode, demo, devices, evaluate, replay, serve, token};
+use crate::commands::{bench, check, config, decode, demo, devices, evaluate, measures, replay, serve, token};
 use crate::logs;
 
 /// Exit code: the thing asked for failed.
@@ -53,6 +53,8 @@ pub enum Command {
     Config(config::Args),
     /// Say which trackers may send, and for which vehicle.
     Devices(devices::Args),
+    /// Delay or stop what the public sees of vehicles: for the feed, a route or a zone.
+    Measures(measures::Args),
     /// Issue a bearer token for a dispatcher, a display, a validator or an administrator.
     Token(token::Args),
     /// Print completions for a shell.
@@ -109,6 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => ended(in_runtime(demo::run(&args))),
         Command::Serve(args) => ended(in_runtime(serve::run(&args))),
         Command::Devices(args) => ended(in_runtime(devices::run(&args))),
+        Command::Measures(args) => ended(in_runtime(measures::run(&args))),
         Command::Token(args) => ended(in_runtime(token::run(&args))),
         Command::Board(args) => client(stop_display::run(args), stop_display::Failure::exit_code),
         Command::Dispatch(args) => client(dispatch_tui::run(args), dispatch_tui::Failure::exit_code),

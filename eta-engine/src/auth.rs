@@ -152,6 +152,12 @@ impl TokenBook {
     /// which rows there are.
     #[must_use]
     pub fn role_of(&self, token: &str, now: UnixMs) -> Option<Role> {
+        self.holder_of(token, now).map(|row| row.role)
+    }
+
+    /// The same, with whoever holds it.
+    #[must_use]
+    pub fn holder_of(&self, token: &str, now: UnixMs) -> Option<&TokenRow> {
         let hash = TokenHash::of(token);
         let mut found = 0u64;
         for (i, row) in (1u64..).zip(&self.rows) {
@@ -160,7 +166,7 @@ impl TokenBook {
         let at = usize::try_from(found.checked_sub(1)?).ok()?;
         let row = self.rows.get(at)?;
         let is_good = !row.revoked && row.expires.is_none_or(|e| now < e);
-        is_good.then_some(row.role)
+        is_good.then_some(row)
     }
 }
 

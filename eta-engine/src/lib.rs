@@ -18,6 +18,7 @@
 //! | [`store`] | what outlives the process |
 //! | [`metrics`] | the engine's figures |
 //! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
+//! | [`public`] | what the public may see of the world under fire |
 //! | [`http`] | HTTP, WebSocket and the web pages |
 //! | [`auth`] | tokens and roles |
 
@@ -30,6 +31,7 @@ pub mod learning;
 pub mod live;
 pub mod matching;
 pub mod metrics;
+pub mod public;
 pub mod replay;
 pub mod store;
 pub mod world;

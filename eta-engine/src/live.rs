@@ -307,9 +307,11 @@ mod tests {
     use transit_model::timetable::LinkKey;
 
     use super::*;
-    use crate::auth::TokenRow;
+    use crate::auth::{Role, TokenRow};
     use crate::engine::Model;
     use crate::learning::links::{DayKind, When};
+    use crate::public::measure::{Ended, Measure};
+    use crate::store::AuditRow;
 
     /// A disk that is full until it is not.
     #[derive(Default)]
@@ -342,6 +344,18 @@ mod tests {
             Ok(())
         }
         async fn stop_events_of(&self, _: ServiceDate) -> Result<Vec<StopEventRow>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn measures(&self) -> Result<Vec<Measure>, StoreError> {
+            Ok(Vec::new())
+        }
+        async fn add_measure(&self, measure: &Measure) -> Result<Measure, StoreError> {
+            Ok(measure.clone())
+        }
+        async fn end_measure(&self, _: i64, _: &Ended, _: Role) -> Result<Option<Measure>, StoreError> {
+            Ok(None)
+        }
+        async fn audit(&self, _: u32) -> Result<Vec<AuditRow>, StoreError> {
             Ok(Vec::new())
         }
         async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {

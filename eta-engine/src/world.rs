@@ -14,6 +14,7 @@ use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip
 use transit_model::warfare::Warfare;
 
 use crate::accuracy::book::Book;
+use crate::public::view::{Restriction, Withheld};
 
 /// A trip on one service day: what actually runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -143,11 +144,18 @@ pub struct World {
     pub now: UnixMs,
     /// The timetable in force.
     pub timetable: Arc<Timetable>,
-    /// Vehicles seen today, sorted by id.
+    /// Vehicles seen today, sorted by id. In a public world: those whose place may be told, as it may be told.
     pub vehicles: Arc<[Arc<Vehicle>]>,
+    /// In a public world: vehicles whose predictions may be told and whose places may not. They have none: the
+    /// coordinates are not numbers.
+    pub unplaced: Arc<[Arc<Vehicle>]>,
+    /// In a public world: what is told by the timetable alone because somebody has decided so.
+    pub withheld: Arc<Withheld>,
+    /// In a public world: the measures that made it so.
+    pub restrictions: Arc<[Restriction]>,
     /// How far each trip has come that anybody has followed on the days now in force.
     pub progress: Arc<FxHashMap<TripDay, TripProgress>>,
-    /// Who has predictions along a pattern: [`Self::live_at`] reads it.
+    /// Who has predictions along a pattern (those without a place follow the others): [`Self::live_at`] reads it.
     pub along: Arc<Along>,
     /// What needs somebody.
     pub concerns: Arc<[Concern]>,
@@ -168,6 +176,9 @@ impl World {
             now,
             timetable,
             vehicles: Arc::from([]),
+            unplaced: Arc::from([]),
+            withheld: Arc::default(),
+            restrictions: Arc::from([]),
             progress: Arc::default(),
             along: Arc::default(),
             concerns: Arc::from([]),
@@ -187,7 +198,15 @@ impl World {
     /// Puts in vehicles that are sorted by id, and indexes their predictions.
     #[must_use]
     pub fn with_sorted(self, vehicles: Vec<Arc<Vehicle>>) -> Self {
-        let stretches: Vec<Stretches> = vehicles.iter().map(|v| Stretches::of(v, &self.timetable)).collect();
+        self.with_unplaced(vehicles, Vec::new())
+    }
+
+    /// Puts in vehicles that are sorted by id, and those that have no place, and indexes the predictions of both.
+    #[must_use]
+    pub fn with_unplaced(mut self, vehicles: Vec<Arc<Vehicle>>, unplaced: Vec<Arc<Vehicle>>) -> Self {
+        let both = vehicles.iter().chain(&unplaced);
+        let stretches: Vec<Stretches> = both.map(|v| Stretches::of(v, &self.timetable)).collect();
+        self.unplaced = unplaced.into();
         self.with_indexed(vehicles, stretches.iter())
     }
 
@@ -214,7 +233,8 @@ impl World {
     pub fn live_at(&self, stop: StopIdx) -> impl Iterator<Item = (&Vehicle, &CallPrediction)> {
         self.timetable.calls_at(stop).iter().flat_map(|(pattern, pos)| {
             self.along.of_pattern(*pattern).iter().filter_map(|(v, s)| {
-                let vehicle = self.vehicles.get(*v as usize)?;
+                let (v, placed) = (*v as usize, self.vehicles.len());
+                let vehicle = self.vehicles.get(v).or_else(|| self.unplaced.get(v.checked_sub(placed)?))?;
                 let calls = vehicle.ahead.get(s.from as usize..s.to as usize)?;
                 let at = calls.partition_point(|c| c.pos < *pos);
                 Some((&**vehicle, calls.get(at).filter(|c| c.pos == *pos)?))

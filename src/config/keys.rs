@@ -154,7 +154,7 @@ pub fn shown(path: &str) -> String {
     path.split('.').map(|s| if s == ANY { "name" } else { s }).collect::<Vec<_>>().join(".")
 }
 
-const FIXED: [(&str, &str); 15] = [
+const FIXED: [(&str, &str); 16] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
@@ -171,6 +171,7 @@ const FIXED: [(&str, &str); 15] = [
     ("ingest.tls", "What the ports with `tls = true` speak TLS with. Leave the section out if there are none."),
     ("ingest.gate", "What is believable."),
     ("ingest.limits", "What one connection may cost."),
+    ("public", "What the public sees while the city is under fire. `zupynka measures` changes it at once."),
     ("predict", "Predictions."),
     ("log", "Logs go to standard error."),
 ];
@@ -410,6 +411,25 @@ const STATIC: &[Key] = &[
     key("ingest.limits.address_bytes", Kind::Whole(1024, 1 << 30), Is("8388608"), "Bytes a second of an address."),
     key("ingest.limits.device_messages", Kind::Whole(1, 1_000_000), Is("500"), "Messages a second of a device."),
     key("ingest.limits.device_bytes", Kind::Whole(1024, 1 << 30), Is("1048576"), "Bytes a second of a device."),
+    key(
+        "public.standing",
+        Kind::OneOf(&["none", "delay_public", "stop_public"]),
+        Is("\"none\""),
+        "What the public does not get from the start: nothing, anything younger than `delay_minutes`, or no places at all.",
+    ),
+    key(
+        "public.covers",
+        Kind::OneOf(&["positions", "positions_and_predictions"]),
+        Is("\"positions\""),
+        "Of what. With predictions boards show the timetable, and say why.",
+    ),
+    key("public.delay_minutes", Kind::Whole(1, 120), Is("10"), "By how much `delay_public` delays, minutes."),
+    key(
+        "public.longest_delay_minutes",
+        Kind::Whole(0, 120),
+        Is("30"),
+        "The longest delay a dispatcher may ask for. So long are places kept in memory: 30 minutes are 12 kB a vehicle.",
+    ),
     key("predict.horizon_secs", Kind::Whole(300, 14_400), Is("3600"), "How far ahead."),
     key(
         "predict.minimum_layover_secs",

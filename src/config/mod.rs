@@ -7,9 +7,12 @@ pub mod keys;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use eta_engine::auth::Role;
+use eta_engine::public::measure::{Covers, Kind, Measure, Scope};
 use serde::{Deserialize, Serialize};
 use tracker_ingest::config::IngestConfig;
 use transit_model::ids::FeedId;
+use transit_model::time::UnixMs;
 
 use crate::logs;
 use check::Fault;
@@ -29,6 +32,9 @@ pub struct Config {
     /// The trackers' side; its `feed` and `data_dir` are taken from the sections above.
     #[serde(default)]
     pub ingest: IngestConfig,
+    /// What the public sees.
+    #[serde(default)]
+    pub public: Public,
     /// Predictions.
     #[serde(default)]
     pub predict: Predict,
@@ -74,6 +80,71 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([0, 0, 0, 0], 8080)), trust_proxy: false }
+    }
+}
+
+/// What the public does not get, from the start and until the file says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It gets all there is.
+    #[default]
+    None,
+    /// It sees where vehicles were some minutes ago.
+    DelayPublic,
+    /// It does not see where vehicles are.
+    StopPublic,
+}
+
+/// `[public]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Public {
+    /// What is withheld from the start.
+    pub standing: Standing,
+    /// Of what.
+    pub covers: Covers,
+    /// By how much it is delayed, minutes.
+    pub delay_minutes: u32,
+    /// The longest delay that a dispatcher may ask for, minutes: so long are places kept in memory.
+    pub longest_delay_minutes: u32,
+}
+
+impl Default for Public {
+    fn default() -> Self {
+        Self { standing: Standing::None, covers: Covers::Positions, delay_minutes: 10, longest_delay_minutes: 30 }
+    }
+}
+
+impl Public {
+    /// The measure that holds from the start, if any.
+    #[must_use]
+    pub fn measure(&self, now: UnixMs) -> Option<Measure> {
+        let kind = match self.standing {
+            Standing::None => return None,
+            Standing::DelayPublic => Kind::DelayPublic { minutes: self.delay_minutes },
+            Standing::StopPublic => Kind::StopPublic,
+        };
+        Some(Measure {
+            id: 0,
+            kind,
+            covers: self.covers,
+            scope: Scope::Feed,
+            from: now,
+            until: None,
+            reason: "[public] standing".to_owned(),
+            by: "configuration".to_owned(),
+            role: Role::Admin,
+            made: now,
+            ended: None,
+        })
+    }
+
+    /// The longest delay that is kept, minutes.
+    #[must_use]
+    pub fn kept_minutes(&self) -> u32 {
+        let standing = if self.standing == Standing::DelayPublic { self.delay_minutes } else { 0 };
+        self.longest_delay_minutes.max(standing)
     }
 }
 
@@ -143,6 +214,7 @@ impl Config {
             data: Data::default(),
             http: Http::default(),
             ingest: IngestConfig { feed: id, ..IngestConfig::default() },
+            public: Public::default(),
             predict: Predict::default(),
             log: Log::default(),
         }
@@ -185,6 +257,7 @@ mod tests {
         let config = Config::parse(&template).unwrap();
         assert_eq!(config.http, Http::default());
         assert_eq!(config.predict, Predict::default());
+        assert_eq!(config.public, Public::default());
         assert_eq!(config.log, Log::default());
         assert_eq!(config.ingest.gate, IngestConfig::default().gate);
         assert_eq!(config.ingest.limits, IngestConfig::default().limits);

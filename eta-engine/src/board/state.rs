@@ -105,7 +105,21 @@ fn calculated_in(d: &Departure<'_>) -> Option<(UnixMs, UnixMs)> {
 fn silence(world: &World, rows: &[Departure<'_>], lang: Lang, at: UnixMs) -> Phrase {
     let zone = &world.timetable.zone;
     let shown = rows.iter().filter(|d| d.call.said_at(at) != Said::Gone);
-    let followed: Vec<_> = shown.filter(|d| d.call.live.is_some()).collect();
+    let shown: Vec<_> = shown.collect();
+    // Rule 16: who has been told to keep silent is not silent.
+    let withheld = |d: &&&Departure<'_>| world.withheld.covers(&world.timetable, d.on, d.stop);
+    let kept: Vec<_> = shown.iter().filter(withheld).collect();
+    if !kept.is_empty() {
+        let mut routes: Vec<&str> = Vec::new();
+        for d in kept.iter().filter(|_| kept.len() < shown.len()) {
+            let route = &*world.timetable.route_of(d.on.trip).short_name;
+            if !routes.contains(&route) {
+                routes.push(route);
+            }
+        }
+        return words::restricted(&routes, lang);
+    }
+    let followed: Vec<_> = shown.into_iter().filter(|d| d.call.live.is_some()).collect();
     // Rule 15: what the mark beside a clock time means, and since when.
     let estimated = |d: &&&Departure<'_>| matches!(d.call.said_at(at), Said::Estimated(_));
     if let Some(since) = followed.iter().filter(estimated).filter_map(|d| d.call.live.map(|l| l.fix_time)).min() {
@@ -132,7 +146,7 @@ fn silence(world: &World, rows: &[Departure<'_>], lang: Lang, at: UnixMs) -> Phr
 
 /// The same for a board none of whose rows is followed: it matters only when nobody is heard at all.
 fn fleet_silence(world: &World, lang: Lang, at: UnixMs) -> Phrase {
-    let transit = world.vehicles.iter().filter(|v| v.kind == VehicleKind::Transit);
+    let transit = world.vehicles.iter().chain(world.unplaced.iter()).filter(|v| v.kind == VehicleKind::Transit);
     match transit.map(|v| v.fix_time.min(world.now)).max() {
         None => words::never_live(lang),
         // What is not heard of later cannot be foreseen here: the fleet is heard until it is not.

@@ -256,6 +256,16 @@ pub fn calculated_since(since: &Phrase, lang: Lang) -> Phrase {
     Phrase { text: format!("{head}. {link} {}", since.text), speech: format!("{spoken}. {link} {}", since.speech) }
 }
 
+/// The public is not told when vehicles come: all rows of the board, or those of these routes.
+#[must_use]
+pub fn restricted(routes: &[&str], lang: Lang) -> Phrase {
+    let head = lang.pick("Дані про рух тимчасово обмежено", "Live data is restricted for now");
+    match routes {
+        [] => Phrase::plain(&format!("{head}. {}", lang.pick("Лише розклад", "Timetable only"))),
+        _ => Phrase::plain(&format!("{head}: {}", routes.join(", "))),
+    }
+}
+
 /// No vehicle has ever been heard.
 #[must_use]
 pub fn never_live(lang: Lang) -> Phrase {

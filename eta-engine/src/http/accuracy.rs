@@ -23,6 +23,7 @@ use crate::accuracy::book::Book;
 use crate::accuracy::figures::{self, By, Line};
 use crate::accuracy::report::{self, JudgedBy, View};
 use crate::accuracy::tally::{Part, Tally};
+use crate::public::view::Restriction;
 use crate::world::{CallPrediction, Vehicle, World};
 
 /// Parts that fewer pairs speak of are not listed.
@@ -142,6 +143,9 @@ struct PredictionList {
     now: UnixMs,
     predictions: Vec<OfVehicle>,
     next: Option<String>,
+    /// What of this is left out, and until when.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    restrictions: Arc<[Restriction]>,
 }
 
 /// What a vehicle promises.
@@ -151,6 +155,9 @@ struct OfVehicle {
     id: String,
     phase: Phase,
     fix_time: UnixMs,
+    /// It is jammed or spoofed: nobody sees it, what follows is calculated from its last fix.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     trip: Option<VehicleTrip>,
     /// Of the trip it is on and the next of its block.
@@ -191,8 +198,9 @@ pub async fn predictions(State(app): State<App>, Path(id): Path<String>, params:
     let all: Vec<_> = world.vehicles.iter().filter(|v| v.kind == VehicleKind::Transit).collect();
     let (vehicles, next) = page.of(all);
     let until = world.now.plus_secs(horizon);
+    let restrictions = Arc::clone(&world.restrictions);
     let predictions = vehicles.into_iter().map(|v| of_vehicle(&world, v, until)).collect();
-    dated(&world, &headers, Keep::Live, PredictionList { now: world.now, predictions, next })
+    dated(&world, &headers, Keep::Live, PredictionList { now: world.now, predictions, next, restrictions })
 }
 
 fn of_vehicle(world: &World, v: &Vehicle, until: UnixMs) -> OfVehicle {
@@ -220,6 +228,7 @@ fn of_vehicle(world: &World, v: &Vehicle, until: UnixMs) -> OfVehicle {
         id: v.id.to_string(),
         phase: v.phase,
         fix_time: v.fix_time,
+        estimated: v.held.is_some(),
         trip: v.on_trip.as_ref().map(|o| vehicle_trip(t, o.on)),
         trips: trips.collect(),
     }

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use transit_model::clock::{SharedClock, Stopwatch};
 use transit_model::dispatch::Concern;
-use transit_model::ids::StopIdx;
+use transit_model::ids::{StopIdx, VehicleId};
 
 use super::directory::Directory;
 use super::dispatch::DispatchHub;
@@ -18,7 +20,9 @@ use super::live::BoardHub;
 use super::metrics::{HttpMetrics, Stream, StreamLabel};
 use super::problem::{Answer, Problem, Thing};
 use super::published::Published;
-use crate::auth::TokenBook;
+use crate::auth::{Role, TokenBook};
+use crate::public::view::is_public;
+use crate::store::Store;
 use crate::world::World;
 
 /// What this server will bear.
@@ -70,6 +74,8 @@ pub struct Setup {
     pub extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
     /// A proxy in front sets `X-Forwarded-For`; its last entry is the client.
     pub trust_proxy: bool,
+    /// Where measures are kept; without it none can be taken.
+    pub store: Option<Arc<dyn Store>>,
     /// What this server will bear.
     pub limits: Limits,
 }
@@ -79,7 +85,7 @@ pub type App = Arc<AppState>;
 
 /// The server's state.
 pub struct AppState {
-    pub(super) published: Arc<Published>,
+    published: Arc<Published>,
     pub(super) clock: SharedClock,
     pub(super) tokens: Arc<ArcSwap<TokenBook>>,
     pub(super) registry: Registry,
@@ -87,6 +93,7 @@ pub struct AppState {
     pub(super) feed_zip: Option<Bytes>,
     pub(super) extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
     pub(super) trust_proxy: bool,
+    pub(super) store: Option<Arc<dyn Store>>,
     pub(super) limits: Limits,
     pub(super) boards: BoardHub,
     pub(super) dispatch: DispatchHub,
@@ -109,6 +116,7 @@ impl AppState {
             feed_zip: setup.feed_zip,
             extra_concerns: setup.extra_concerns,
             trust_proxy: setup.trust_proxy,
+            store: setup.store,
             limits: setup.limits,
             boards: BoardHub::default(),
             dispatch: DispatchHub::default(),
@@ -119,9 +127,44 @@ impl AppState {
         }
     }
 
-    /// The latest world.
+    /// The latest world as the public may see it: what every handler reads that asks for no token.
     pub(super) fn world(&self) -> Arc<World> {
         self.published.world()
+    }
+
+    /// The latest world, whole, for whoever has shown a token.
+    pub(super) fn whole(&self, _: &Cleared) -> Arc<World> {
+        self.published.whole()
+    }
+
+    /// The measures in force, and the gate that carries them out, for whoever has shown a token.
+    pub(super) fn published(&self, _: &Cleared) -> &Published {
+        &self.published
+    }
+
+    /// Whether the public sees all there is of a vehicle.
+    pub(super) fn is_public(&self, vehicle: &str) -> bool {
+        is_public(&self.published.world(), &self.published.whole(), &VehicleId::from(vehicle))
+    }
+
+    /// To wait for the next world.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// Whoever holds the request's token, if it may do what one of `needed` may.
+    ///
+    /// # Errors
+    /// `401` without a good token, `403` with one of another role.
+    pub(super) fn clear(&self, headers: &HeaderMap, needed: &[Role]) -> Answer<Cleared> {
+        let token = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
+        let tokens = self.tokens.load();
+        let row = token.and_then(|t| tokens.holder_of(t, self.clock.now())).ok_or_else(Problem::unauthorized)?;
+        if !needed.iter().any(|n| row.role.may_act_as(*n)) {
+            let needed: Vec<&str> = needed.iter().map(|n| n.name()).collect();
+            return Err(Problem::forbidden(row.role.name(), &needed.join(" or ")));
+        }
+        Ok(Cleared { name: row.name.clone(), role: row.role })
     }
 
     /// The directory of a world's stops, built anew when the feed has changed.
@@ -158,6 +201,20 @@ impl AppState {
         self.metrics.live.get_or_create(&StreamLabel { stream }).inc();
         Ok(LivePlace { app: Arc::clone(self), stream })
     }
+}
+
+/// Whoever has shown a token. Made by [`AppState::clear`] only, so that nobody sees the whole world without one.
+#[derive(Clone, Debug)]
+pub(super) struct Cleared {
+    /// Who or what holds it, for people.
+    pub(super) name: String,
+    /// What it may do.
+    pub(super) role: Role,
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A live connection's place; given back when dropped.

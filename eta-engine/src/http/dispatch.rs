@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use transit_model::dispatch::{DispatchMessage, DispatchState};
 
-use super::app::{App, AppState};
+use super::app::{App, AppState, Cleared};
 use super::channel::{Channel, Joined, Told};
 use super::dispatch_view::{Frame, picture};
 use super::live::{first_seq, to_text};
@@ -31,6 +31,8 @@ pub struct DispatchHub {
 struct Watched {
     frame: Arc<Frame>,
     channel: Channel<DispatchState>,
+    /// Whoever asked for the picture first: it is made for holders of a token alone.
+    cleared: Cleared,
 }
 
 impl Told for DispatchState {
@@ -53,12 +55,12 @@ impl Told for DispatchState {
 
 impl DispatchHub {
     /// Joins those who watch.
-    pub fn join(&self, app: &AppState, after: Option<u64>) -> Joined {
+    pub(super) fn join(&self, app: &AppState, after: Option<u64>, cleared: &Cleared) -> Joined {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let watched = inner.get_or_insert_with(|| {
-            let frame = Arc::new(Frame::of(&app.world()));
-            let state = now_of(app, &frame);
-            Watched { channel: Channel::new(first_seq(app.clock.now()), state), frame }
+            let frame = Arc::new(Frame::of(&app.whole(cleared)));
+            let state = now_of(app, &frame, cleared);
+            Watched { channel: Channel::new(first_seq(app.clock.now()), state), frame, cleared: cleared.clone() }
         });
         watched.channel.join(after)
     }
@@ -71,21 +73,25 @@ impl DispatchHub {
             *inner = None;
             return;
         }
-        let world = app.world();
+        let world = app.whole(&watched.cleared);
         if !watched.frame.fits(&world) {
             watched.frame = Arc::new(Frame::of(&world));
         }
-        watched.channel.advance(now_of(app, &watched.frame), beat);
+        let state = now_of(app, &watched.frame, &watched.cleared);
+        watched.channel.advance(state, beat);
     }
 }
 
-fn now_of(app: &AppState, frame: &Frame) -> DispatchState {
-    picture(&app.world(), frame, &app.extra_concerns.load(), app.clock.speed(), app.clock.now())
+fn now_of(app: &AppState, frame: &Frame, cleared: &Cleared) -> DispatchState {
+    let (world, now) = (app.whole(cleared), app.clock.now());
+    let mut extra = (**app.extra_concerns.load()).clone();
+    extra.extend(app.published(cleared).decided(|gate| gate.concerns(&world.timetable, now)));
+    picture(&world, frame, &extra, app.clock.speed(), now)
 }
 
 /// Keeps the hub going for as long as the server lives.
 pub(super) async fn drive(app: Weak<AppState>) {
-    let Some((mut changed, limits)) = app.upgrade().map(|a| (a.published.subscribe(), a.limits)) else { return };
+    let Some((mut changed, limits)) = app.upgrade().map(|a| (a.changes(), a.limits)) else { return };
     let mut beat = tokio::time::interval(limits.heartbeat);
     loop {
         let is_beat = tokio::select! {
@@ -104,21 +110,6 @@ pub(super) async fn drive(app: Weak<AppState>) {
     }
 }
 
-/// Whether the request's bearer may do what `needed` may.
-///
-/// # Errors
-/// `401` without a good token, `403` with one of another role.
-pub(super) fn require(app: &AppState, headers: &HeaderMap, needed: Role) -> Answer<Role> {
-    let token = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
-    let role = token.and_then(|t| app.tokens.load().role_of(t, app.clock.now())).ok_or_else(Problem::unauthorized)?;
-    if role.may_act_as(needed) { Ok(role) } else { Err(Problem::forbidden(role.name(), needed.name())) }
-}
-
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 /// The handler.
 pub async fn dispatch(
     State(app): State<App>,
@@ -126,10 +117,10 @@ pub async fn dispatch(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer<Response> {
-    require(&app, &headers, Role::Dispatcher)?;
+    let cleared = app.clear(&headers, &[Role::Dispatcher])?;
     let params = params.only(&["after"])?;
     let after = params.read("after", "the `seq` of a message", |v| v.parse().ok())?;
     let upgrade = upgrade.map_err(|e| Problem::not_a_websocket(e.body_text()))?;
     let place = app.take_live_place(Stream::Dispatch)?;
-    Ok(socket::follow(upgrade, place, after, |app, after| Some(app.dispatch.join(app, after))))
+    Ok(socket::follow(upgrade, place, after, move |app, after| Some(app.dispatch.join(app, after, &cleared))))
 }

@@ -99,7 +99,7 @@ impl BoardHub {
 
 /// Keeps the hubs going for as long as the server lives.
 pub(super) async fn drive(app: std::sync::Weak<AppState>) {
-    let Some((mut changed, limits)) = app.upgrade().map(|a| (a.published.subscribe(), a.limits)) else { return };
+    let Some((mut changed, limits)) = app.upgrade().map(|a| (a.changes(), a.limits)) else { return };
     let mut beat = tokio::time::interval(limits.heartbeat);
     loop {
         let is_beat = tokio::select! {

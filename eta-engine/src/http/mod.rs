@@ -8,6 +8,7 @@
 //! | [`app`] | what handlers are handed; what this server will bear |
 //! | [`feeds`], [`routes`], [`stops`], [`vehicles`], [`trip_context`] | JSON for programs |
 //! | [`accuracy`] | how good predictions have been, and the predictions themselves |
+//! | [`measures`] | what the public is not told, by whom and until when |
 //! | [`channel`], [`live`], [`dispatch`] | streams: one value told to many |
 //! | [`dispatch_view`] | the dispatcher's picture |
 //! | [`pages`], [`html`], [`assets`] | pages for people |
@@ -27,6 +28,7 @@ pub mod html;
 mod layers;
 pub mod limit;
 pub mod live;
+pub mod measures;
 pub mod metrics;
 pub mod openapi;
 pub mod ops;
@@ -50,7 +52,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -80,6 +82,8 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/v1/stops/{id}/live", get(live::live)),
         ("/v1/vehicles", get(vehicles::list)),
         ("/v1/vehicles/{id}/trip-context", get(trip_context::one)),
+        ("/v1/measures", get(measures::list).post(measures::add)),
+        ("/v1/measures/{id}/end", post(measures::end)),
         ("/v1/dispatch", get(dispatch::dispatch)),
         ("/gtfs/{file}", get(feeds::zip)),
         ("/metrics", get(ops::metrics)),

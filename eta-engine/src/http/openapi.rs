@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 /// A query parameter: name, what it is, an example.
 type Param = (&'static str, &'static str, &'static str);
 
+#[derive(Clone, Copy)]
 struct Described {
     path: &'static str,
     summary: &'static str,
@@ -13,6 +14,9 @@ struct Described {
     answer: &'static str,
     kind: &'static str,
     role: Option<&'static str>,
+    method: &'static str,
+    /// An example of the body.
+    body: Option<&'static str>,
 }
 
 const LANG: Param = ("lang", "uk (default) or en", "uk");
@@ -22,11 +26,19 @@ const JSON: &str = "application/json";
 const HTML: &str = "text/html";
 
 const fn get(path: &'static str, summary: &'static str, params: &'static [Param], answer: &'static str) -> Described {
-    Described { path, summary, params, answer, kind: JSON, role: None }
+    Described { path, summary, params, answer, kind: JSON, role: None, method: "get", body: None }
 }
 
 const fn page(path: &'static str, summary: &'static str, params: &'static [Param]) -> Described {
-    Described { path, summary, params, answer: "A page.", kind: HTML, role: None }
+    Described { path, summary, params, answer: "A page.", kind: HTML, role: None, method: "get", body: None }
+}
+
+const fn dispatchers(d: Described) -> Described {
+    Described { role: Some("dispatcher"), ..d }
+}
+
+const fn post(path: &'static str, summary: &'static str, body: &'static str, answer: &'static str) -> Described {
+    Described { method: "post", body: Some(body), ..get(path, summary, &[], answer) }
 }
 
 const ALL: &[Described] = &[
@@ -127,6 +139,24 @@ const ALL: &[Described] = &[
         &[("at", "RFC 3339 with offset, or unix seconds", "2026-11-22T15:40:25+02:00")],
         "{as_of, vehicle_id, at, known, reason, trip, stop_now, stop_previous, stop_next, phase, confidence, fix_time, fix_age_s}",
     ),
+    dispatchers(get(
+        "/v1/measures",
+        "What the public is not told now or will not be, by whom, why and until when",
+        &[("past", "true: those that are over, too", "true"), LIMIT, AFTER],
+        "{as_of, measures: [{id, kind, minutes, covers, scope, from, until, reason, by, role, made, ended, in_force}], next}",
+    )),
+    dispatchers(post(
+        "/v1/measures",
+        "Delay or stop what the public sees of vehicles, for the feed, a route or a zone",
+        r#"{"kind": "stop_public", "covers": "positions", "scope": {"type": "zone", "area": {"type": "Circle", "lat": 48.85, "lon": 37.61, "radius_m": 2000}}, "until": 1795360000000, "reason": "air raid"}"#,
+        "201; the measure, which is in force.",
+    )),
+    dispatchers(post(
+        "/v1/measures/{id}/end",
+        "End a measure before its time",
+        r#"{"reason": "all clear"}"#,
+        "The measure, ended.",
+    )),
     Described {
         role: Some("dispatcher"),
         ..get(
@@ -169,6 +199,11 @@ fn operation(d: &Described) -> Value {
             "default": problem,
         },
     });
+    if let (Some(body), Some(o)) =
+        (d.body.and_then(|b| serde_json::from_str::<Value>(b).ok()), operation.as_object_mut())
+    {
+        o.insert("requestBody".to_owned(), json!({"required": true, "content": {JSON: {"example": body}}}));
+    }
     if let (Some(role), Some(o)) = (d.role, operation.as_object_mut()) {
         o.insert("security".to_owned(), json!([{"bearer": [role]}]));
     }
@@ -178,7 +213,13 @@ fn operation(d: &Described) -> Value {
 /// The document.
 #[must_use]
 pub fn description() -> Value {
-    let paths: serde_json::Map<_, _> = ALL.iter().map(|d| (d.path.to_owned(), json!({"get": operation(d)}))).collect();
+    let mut paths = serde_json::Map::new();
+    for d in ALL {
+        let at = paths.entry(d.path).or_insert_with(|| json!({}));
+        if let Some(methods) = at.as_object_mut() {
+            methods.insert(d.method.to_owned(), operation(d));
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -224,6 +265,8 @@ mod tests {
         let described: std::collections::BTreeSet<_> = ALL.iter().map(|d| d.path).collect();
         let there: std::collections::BTreeSet<_> = crate::http::table().into_iter().map(|(p, _)| p).collect();
         assert_eq!(described, there);
-        assert_eq!(ALL.len(), described.len(), "each once");
+        let each: std::collections::BTreeSet<_> = ALL.iter().map(|d| (d.path, d.method)).collect();
+        assert_eq!(ALL.len(), each.len(), "each once");
+        assert!(ALL.iter().filter_map(|d| d.body).all(|b| serde_json::from_str::<Value>(b).is_ok()));
     }
 }

@@ -125,6 +125,40 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "/problems/forbidden", "Not with this token", detail)
     }
 
+    /// Somebody has decided that the public is not told this now.
+    #[must_use]
+    pub fn withheld() -> Self {
+        let detail =
+            "Live data is restricted by a measure; a validator's or dispatcher's token is answered.".to_owned();
+        Self::new(StatusCode::FORBIDDEN, "/problems/withheld", "Restricted for now", detail)
+    }
+
+    /// A field of a body that cannot be as it is.
+    #[must_use]
+    pub fn bad_field(field: &str, detail: String) -> Self {
+        let mut p = Self::new(StatusCode::BAD_REQUEST, "/problems/bad-field", "Bad field", detail);
+        p.0.parameter = Some(field.to_owned());
+        p
+    }
+
+    /// A body that is not the JSON that is wanted.
+    #[must_use]
+    pub fn bad_body(why: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/bad-body",
+            "Bad body",
+            format!("The body cannot be read: {}.", echo(why)),
+        )
+    }
+
+    /// What is asked needs a database, and there is none that answers.
+    #[must_use]
+    pub fn no_store(why: &str) -> Self {
+        let detail = format!("Nothing was changed, for it could not be written down: {}.", echo(why));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/no-store", "Cannot be kept", detail)
+    }
+
     /// Asked too often.
     #[must_use]
     pub fn too_many(retry_after: u64) -> Self {
@@ -181,6 +215,8 @@ pub enum Thing {
     Vehicle,
     /// A feed's static file.
     Feed,
+    /// A measure.
+    Measure,
 }
 
 impl Thing {
@@ -190,6 +226,7 @@ impl Thing {
             Self::Route => "route",
             Self::Vehicle => "vehicle",
             Self::Feed => "feed",
+            Self::Measure => "measure",
         }
     }
 
@@ -199,6 +236,7 @@ impl Thing {
             Self::Route => ("/problems/unknown-route", "Unknown route"),
             Self::Vehicle => ("/problems/unknown-vehicle", "Unknown vehicle"),
             Self::Feed => ("/problems/unknown-feed", "Unknown feed"),
+            Self::Measure => ("/problems/unknown-measure", "Unknown measure"),
         }
     }
 }

@@ -26,7 +26,11 @@ use super::*;
 use crate::accuracy::measure::{Proven, Sample};
 use crate::auth::{Role, TokenBook, TokenRow, issue};
 use crate::board::fixture::{at, timetable, trip, vehicle, world};
+use crate::public::view::Gate;
+use crate::store::Store;
 use crate::world::World;
+
+mod measures;
 
 struct Town {
     router: Router,
@@ -42,8 +46,12 @@ fn busy(now: UnixMs, version: u64, late: i64) -> World {
 }
 
 fn town_with(limits: Limits, tokens: Vec<TokenRow>) -> Town {
+    town_behind(Gate::default(), limits, tokens, None)
+}
+
+fn town_behind(gate: Gate, limits: Limits, tokens: Vec<TokenRow>, store: Option<Arc<dyn Store>>) -> Town {
     let now = at(&timetable(), "14:00:30");
-    let published = Arc::new(Published::new(busy(now, 1, 95)));
+    let published = Arc::new(Published::behind(gate, busy(now, 1, 95)));
     let clock = Arc::new(ManualClock::at(now));
     let setup = Setup {
         published: Arc::clone(&published),
@@ -53,6 +61,7 @@ fn town_with(limits: Limits, tokens: Vec<TokenRow>) -> Town {
         feed_zip: Some(Bytes::from_static(b"PK the feed")),
         extra_concerns: Arc::default(),
         trust_proxy: true,
+        store,
         limits,
     };
     Town { router: router(setup), published, clock, now }
@@ -92,7 +101,8 @@ async fn every_path_answers() {
         };
         let expected = match path {
             "/v1/stops/{id}/live" => StatusCode::UPGRADE_REQUIRED,
-            "/v1/dispatch" => StatusCode::UNAUTHORIZED,
+            "/v1/dispatch" | "/v1/measures" => StatusCode::UNAUTHORIZED,
+            "/v1/measures/{id}/end" => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::OK,
         };
         assert_eq!(get_text(&town, &real).await.0, expected, "{real}");

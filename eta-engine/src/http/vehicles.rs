@@ -1,5 +1,7 @@
 //! `GET /v1/vehicles`: where the vehicles that carry passengers are.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
@@ -11,11 +13,15 @@ use super::dispatch_view::vehicle_trip;
 use super::params::Params;
 use super::problem::Answer;
 use super::reply::{Keep, dated};
+use crate::public::view::Restriction;
 
 #[derive(Serialize)]
 struct VehicleList {
     vehicles: Vec<VehicleItem>,
     next: Option<String>,
+    /// What of this is delayed or left out, and until when.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    restrictions: Arc<[Restriction]>,
 }
 
 #[derive(Serialize)]
@@ -58,5 +64,5 @@ pub async fn list(State(app): State<App>, params: Params, headers: HeaderMap) ->
             delay: v.on_trip.as_ref().and_then(|p| p.delay),
         })
         .collect();
-    dated(&world, &headers, Keep::Live, VehicleList { vehicles, next })
+    dated(&world, &headers, Keep::Live, VehicleList { vehicles, next, restrictions: Arc::clone(&world.restrictions) })
 }

@@ -1,6 +1,7 @@
 //! What outlives the process: the model, the stop events, the tokens. One trait for every database;
 //! the engine never waits for it, and a lost database degrades history only.
 
+pub mod measures;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -10,13 +11,16 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::{LinkKey, Timetable};
 
 use crate::accuracy::tally::Tally;
-use crate::auth::TokenRow;
+use crate::auth::{Role, TokenRow};
 use crate::engine::run::StopEvent;
 use crate::engine::{Holding, Lasting, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
+use crate::public::measure::{Ended, Measure};
+
+pub use self::measures::AuditRow;
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +139,15 @@ pub trait Store: Send + Sync + 'static {
     async fn load_accuracy(&self, from: ServiceDate) -> Result<Vec<(ServiceDate, Tally)>, StoreError>;
     /// Keeps the accuracy of a service day in place of what was there, all or nothing; days of long ago go.
     async fn save_accuracy(&self, date: ServiceDate, tally: &Tally) -> Result<(), StoreError>;
+    /// Measures: every one that has not been ended, and the last thousand that have, the latest first.
+    async fn measures(&self) -> Result<Vec<Measure>, StoreError>;
+    /// Keeps a measure, with a line in the audit log, all or nothing; gives it back with its number.
+    async fn add_measure(&self, measure: &Measure) -> Result<Measure, StoreError>;
+    /// Ends a measure, with a line in the audit log; `None` when there is none of this number. One that has been
+    /// ended stays as it was.
+    async fn end_measure(&self, id: i64, ended: &Ended, role: Role) -> Result<Option<Measure>, StoreError>;
+    /// The last lines of the audit log, the latest first.
+    async fn audit(&self, most: u32) -> Result<Vec<AuditRow>, StoreError>;
     /// Every token, revoked ones too.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
     /// Adds a token or replaces the one of the same hash.

@@ -14,15 +14,16 @@ use sqlx::{Row as _, Sqlite, Transaction};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::LinkKey;
 
-use super::{ModelUpdate, StopEventRow, Store, StoreError};
+use super::{AuditRow, ModelUpdate, StopEventRow, Store, StoreError, measures};
 use crate::accuracy::histogram::Scale;
 use crate::accuracy::tally::{Kept, Tally};
-use crate::auth::{TokenHash, TokenRow};
+use crate::auth::{Role, TokenHash, TokenRow};
 use crate::engine::{Holding, Lasting, Model};
 use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
+use crate::public::measure::{Ended, Measure};
 
 /// The names of `model_parts`; a number goes up when a part's form changes, so that an old one is
 /// never misread.
@@ -34,9 +35,10 @@ const HALTS: &str = "halts-1";
 const START: &str = "start-lateness-1";
 const HOLDING: &str = "holding-1";
 
-const VERSIONS: [(i64, &str, &str); 2] = [
+const VERSIONS: [(i64, &str, &str); 3] = [
     (1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql")),
     (2, "accuracy", include_str!("../../migrations/sqlite/0002_accuracy.sql")),
+    (4, "measures, audit", include_str!("../../migrations/sqlite/0004_measures.sql")),
 ];
 
 /// The form of what is kept of a day's accuracy; goes up when that changes.
@@ -279,6 +281,22 @@ impl Store for SqliteStore {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    async fn measures(&self) -> Result<Vec<Measure>, StoreError> {
+        measures::all(&self.pool).await
+    }
+
+    async fn add_measure(&self, measure: &Measure) -> Result<Measure, StoreError> {
+        measures::add(&self.pool, measure).await
+    }
+
+    async fn end_measure(&self, id: i64, ended: &Ended, role: Role) -> Result<Option<Measure>, StoreError> {
+        measures::end(&self.pool, id, ended, role).await
+    }
+
+    async fn audit(&self, most: u32) -> Result<Vec<AuditRow>, StoreError> {
+        measures::audit(&self.pool, most).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
