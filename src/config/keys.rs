@@ -414,13 +414,13 @@ const STATIC: &[Key] = &[
     key(
         "public.standing",
         Kind::OneOf(&["none", "delay_public", "stop_public"]),
-        Is("\"none\""),
+        Is("none"),
         "What the public does not get from the start: nothing, anything younger than `delay_minutes`, or no places at all.",
     ),
     key(
         "public.covers",
         Kind::OneOf(&["positions", "positions_and_predictions"]),
-        Is("\"positions\""),
+        Is("positions"),
         "Of what. With predictions boards show the timetable, and say why.",
     ),
     key("public.delay_minutes", Kind::Whole(1, 120), Is("10"), "By how much `delay_public` delays, minutes."),
