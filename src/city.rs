@@ -1,6 +1,7 @@
 //! One city in one process: ingest, engine and web side, joined by a channel. `serve` and `demo`
 //! differ in where the feed, the clock and the trackers come from, not in anything here.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracker_ingest::gate::Bounds;
 use tracker_ingest::{Desk, Ingest, IngestHandle};
 use transit_model::clock::SharedClock;
-use transit_model::dispatch::{Concern, VehicleKind};
+use transit_model::dispatch::{Concern, Devices, VehicleKind};
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::timetable::{StopKind, Timetable};
@@ -38,6 +39,8 @@ const RECOVER: i64 = 3600;
 const CHANNEL: usize = 65_536;
 /// How often what ingest has to say is looked at, real time.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the list of trackers is looked at, real time.
+const LOOK_AT_DEVICES: Duration = Duration::from_secs(3);
 /// How often tokens issued or revoked beside the running server are looked for, real time.
 const TOKENS: Duration = Duration::from_secs(5);
 
@@ -152,6 +155,7 @@ impl Prepared {
         gate.set_measures(store.measures().await.context("cannot read the measures")?);
         let published = Arc::new(Published::behind(gate, World::empty(Arc::clone(&timetable), now)));
         let concerns: Arc<ArcSwap<Vec<Concern>>> = Arc::default();
+        let devices: Arc<ArcSwap<Devices>> = Arc::default();
         let tokens = Arc::new(ArcSwap::from_pointee(token_book(&*store).await?));
         let setup = Setup {
             published: Arc::clone(&published),
@@ -160,6 +164,7 @@ impl Prepared {
             registry,
             feed_zip,
             extra_concerns: Arc::clone(&concerns),
+            devices: Arc::clone(&devices),
             trust_proxy: config.http.trust_proxy,
             store: Some(Arc::clone(&store) as _),
             limits: http::Limits::default(),
@@ -180,6 +185,7 @@ impl Prepared {
             metrics,
             shutdown: shutdown.clone(),
         });
+        tokio::spawn(look_at_devices(ingest.desk(), devices, shutdown.clone()));
         tokio::spawn(listen_to_ingest(ingest.desk(), concerns, shutdown));
         Ok(City { http, ingest, published, engine, web })
     }
@@ -229,6 +235,26 @@ async fn keep_tokens(store: Arc<SqliteStore>, tokens: Arc<ArcSwap<TokenBook>>, s
 async fn renew_tokens(store: &dyn Store, tokens: &ArcSwap<TokenBook>) -> anyhow::Result<()> {
     tokens.store(Arc::new(token_book(store).await?));
     Ok(())
+}
+
+/// Keeps the list of trackers for the dispatcher's stream.
+async fn look_at_devices(desk: Desk, devices: Arc<ArcSwap<Devices>>, stop: CancellationToken) {
+    let seen = desk.last_seen().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "when devices were last heard cannot be read; they count as never heard until they speak");
+        HashMap::default()
+    });
+    let mut look = tokio::time::interval(LOOK_AT_DEVICES);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = look.tick() => {
+                let now = desk.dispatched(&seen);
+                if **devices.load() != now {
+                    devices.store(Arc::new(now));
+                }
+            }
+        }
+    }
 }
 
 async fn listen_to_ingest(desk: Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop: CancellationToken) {

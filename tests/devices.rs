@@ -96,33 +96,63 @@ mod engineer {
             let mut process = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
             let mut log = BufReader::new(process.stderr.take().unwrap());
             let mut said = String::new();
-            let address = loop {
+            let addresses = loop {
                 let mut line = String::new();
                 assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended: {said}");
-                if let Some((_, rest)) = line.split_once("trackers=teltonika ") {
-                    break rest.split_whitespace().next().unwrap().trim_end_matches(',').parse().unwrap();
+                if let Some((_, rest)) = line.split_once("trackers=") {
+                    let of = |name: &str| {
+                        let (_, at) = rest.split_once(&format!("{name} "))?;
+                        Some(at.split_whitespace().next()?.trim_end_matches(',').parse().unwrap())
+                    };
+                    break [of("teltonika"), of("osmand"), of("mqtt-json")];
                 }
                 said.push_str(&line);
             };
-            Server { process, log, address }
+            Server { process, log, addresses }
         }
     }
 
     struct Server {
         process: Child,
         log: BufReader<std::process::ChildStderr>,
-        address: SocketAddr,
+        /// Teltonika, OsmAnd, MQTT.
+        addresses: [Option<SocketAddr>; 3],
     }
 
     impl Server {
         /// The answer to a login, and the connection.
         fn login(&self, imei: &str) -> (u8, TcpStream) {
-            let mut s = TcpStream::connect(self.address).unwrap();
-            s.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut s = self.connect(0);
             s.write_all(&teltonika::encode_login(imei).unwrap()).unwrap();
             let mut answer = [9];
             s.read_exact(&mut answer).unwrap();
             (answer[0], s)
+        }
+
+        fn connect(&self, port: usize) -> TcpStream {
+            let s = TcpStream::connect(self.addresses[port].unwrap()).unwrap();
+            s.set_read_timeout(Some(PATIENCE)).unwrap();
+            s
+        }
+
+        /// The answer to a request, whole.
+        fn http(&self, target: &str) -> String {
+            let mut s = self.connect(1);
+            write!(s, "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            s.read_to_string(&mut answer).unwrap();
+            answer
+        }
+
+        /// A connection of MQTT 3.1.1, and what CONNECT was answered.
+        fn mqtt(&self, user: &str, password: &str) -> (TcpStream, u8) {
+            let mut s = self.connect(2);
+            let text = |t: &str| [&[0, u8::try_from(t.len()).unwrap()], t.as_bytes()].concat();
+            let body = [text("MQTT"), vec![4, 0xC2, 0, 60], text("c"), text(user), text(password)].concat();
+            s.write_all(&[&[0x10, u8::try_from(body.len()).unwrap()][..], &body].concat()).unwrap();
+            let mut answer = [0; 4];
+            s.read_exact(&mut answer).unwrap();
+            (s, answer[3])
         }
 
         /// Ends it as systemd does; gives the rest of its log.
@@ -154,7 +184,8 @@ mod engineer {
         city.done(&["add", IMEI, "plough-1", "--kind", "machinery", "--label", "гараж 7"]);
         let list = city.json(&["list", "--json"]);
         let row = json!({"vehicle_id": "plough-1", "device": "…2251", "kind": "machinery", "label": "гараж 7",
-                     "has_token": false, "last_seen": null});
+                     "has_token": false, "last_seen": null, "protocol": null, "networks": [], "tls": false,
+                     "shows_token": false, "certificate": null, "clock_offset_s": 0.0, "pinned": null, "changes": []});
         assert_eq!(list["devices"], json!([row]));
         // What is not said again stays.
         let moved = city.devices(&["add", IMEI, "plough-2"]);
@@ -162,7 +193,8 @@ mod engineer {
         let table = city.done(&["list"]);
         assert_eq!(
             table,
-            "VEHICLE   DEVICE  KIND       TOKEN  LAST SEEN  LABEL\nplough-2  …2251   machinery  -      -          гараж 7\n"
+            "VEHICLE   DEVICE  KIND       TOKEN  LAST SEEN  PROTOCOL  CLOCK  USUAL  LABEL\n\
+             plough-2  …2251   machinery  -      -          -         -      -      гараж 7\n"
         );
         assert_eq!(city.json(&["list", "--json", "--keys"])["devices"][0]["key"], IMEI);
 
@@ -174,6 +206,60 @@ mod engineer {
         let again = city.devices(&["remove", IMEI]);
         assert_eq!((again.code, again.out.as_str()), (1, ""));
         assert!(again.err.contains("…2251 is not on the list") && !again.err.contains(IMEI), "{}", again.err);
+    }
+
+    #[test]
+    fn what_is_usual_is_shown_pinned_and_learned_anew() {
+        let city = City::new();
+        city.done(&["add", IMEI, "bus-1"]);
+        let server = city.serve();
+        assert_eq!(server.login(IMEI).0, 1);
+        server.stop();
+        let shown = city.done(&["show", IMEI]);
+        for part in [
+            "vehicle         bus-1",
+            "protocol        teltonika",
+            "network         127.0.0.0/16, last used",
+            "TLS             no",
+        ] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        city.done(&["pin", IMEI]);
+        let json = city.json(&["show", IMEI, "--json"]);
+        assert_eq!((&json["pinned"], &json["networks"]), (&json!("refuse"), &json!(["127.0.0.0/16"])));
+        assert!(city.done(&["list"]).contains("pinned"));
+        city.done(&["pin", IMEI, "city"]);
+        city.done(&["rebind", IMEI]);
+        assert!(city.done(&["show", IMEI]).contains("nothing yet"));
+        assert_eq!(city.devices(&["rebind", OTHER]).code, 1);
+        assert!(city.devices(&["add", OTHER, "bus-1"]).err.contains("already has the device"));
+        assert_eq!(city.devices(&["add", OTHER, "bus-1", "--beside"]).code, 0);
+        assert_eq!(city.json(&["list", "--json"])["devices"].as_array().unwrap().len(), 2);
+    }
+
+    /// The whole way: the command, a server that runs, and sockets.
+    #[test]
+    fn a_token_is_rotated_under_a_running_server() {
+        let city = City::new();
+        let config = std::fs::read_to_string(city.path("zupynka.toml")).unwrap();
+        let more = "[ingest.osmand]\nlisten = \"127.0.0.1:0\"\n[ingest.mqtt]\nlisten = \"127.0.0.1:0\"\n";
+        city.write("zupynka.toml", (config + more).as_bytes());
+        let old = city.done(&["add", "phone-1", "bus-1", "--new-token"]);
+        city.done(&["add", IMEI, "bus-2"]);
+        let server = city.serve();
+        let asks = |token: &str| server.http(&format!("/?id=phone-1&lat=48.85&lon=37.6&token={}", token.trim()));
+        assert!(asks(&old).starts_with("HTTP/1.1 200"), "{}", asks(&old));
+        let mut live = server.mqtt("phone-1", old.trim());
+        assert_eq!(live.1, 0, "let in");
+        let new = city.done(&["rotate-token", "phone-1"]);
+        assert_ne!(new, old);
+        // The connection of the old token ends when the server takes the change.
+        assert_eq!(live.0.read(&mut [0]).unwrap(), 0);
+        assert!(asks(&old).starts_with("HTTP/1.1 401"));
+        assert_eq!(server.mqtt("phone-1", old.trim()).1, 4, "bad user name or password");
+        assert!(asks(&new).starts_with("HTTP/1.1 200"));
+        assert_eq!(server.mqtt("phone-1", new.trim()).1, 0);
+        server.stop();
     }
 
     #[test]

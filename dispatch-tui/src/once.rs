@@ -9,7 +9,7 @@ use transit_model::dispatch::VehicleView;
 use crate::Failure;
 use crate::position::rails;
 use crate::state::{Now, Spot};
-use crate::views::{ladder, overview, vehicle};
+use crate::views::{devices, ladder, overview, vehicle};
 
 /// A view of the dispatcher's program (DESIGN §2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Default)]
@@ -33,7 +33,7 @@ pub enum View {
     Equipment,
     /// Not in this build yet
     Machinery,
-    /// Not in this build yet
+    /// The trackers: who is heard, whose clock is off, what is refused
     Devices,
     /// Not in this build yet
     Accuracy,
@@ -45,7 +45,7 @@ impl View {
     /// Whether this build has it.
     #[must_use]
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Overview | Self::Ladder | Self::Vehicle)
+        matches!(self, Self::Overview | Self::Ladder | Self::Vehicle | Self::Devices)
     }
 
     /// As it is written on the command line.
@@ -104,6 +104,10 @@ pub fn answer(now: Now<'_>, question: &Question, output: Output) -> Result<Strin
             let alone = VehicleView { stops_ahead: Vec::new(), ..v.clone() };
             let plus = [("vehicle", serde_json::to_value(alone)), ("age_s", Ok(json!(now.age(v.fix_time))))];
             print(now, question, "stops", &vehicle::rows(now, v), plus, output)
+        }
+        View::Devices => {
+            let plus = [("reasons", serde_json::to_value(&now.state.devices.reasons))];
+            print(now, question, "devices", &devices::rows(now), plus, output)
         }
         other => Err(Failure::NotBuilt(other.name())),
     }

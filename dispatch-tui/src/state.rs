@@ -15,11 +15,13 @@ pub enum Screen {
     Ladder,
     /// A vehicle and its next stops.
     Vehicle,
+    /// The trackers.
+    Devices,
 }
 
 impl Screen {
     /// In the order of Tab.
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Ladder, Self::Vehicle];
+    pub const ALL: [Self; 4] = [Self::Overview, Self::Ladder, Self::Vehicle, Self::Devices];
 }
 
 /// What is selected in the overview.
@@ -42,6 +44,8 @@ pub struct Spot {
     pub route: Option<String>,
     /// Selected on the ladder, shown in the vehicle view; `None` = the first.
     pub vehicle: Option<String>,
+    /// Selected among the trackers; `None` = the first.
+    pub device: Option<String>,
     /// Marked on the ladder: a stop that was searched for.
     pub stop: Option<String>,
     /// How many stops ahead are scrolled away in the vehicle view.

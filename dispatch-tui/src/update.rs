@@ -3,7 +3,7 @@
 use crate::keys::{Action, Key, action};
 use crate::search;
 use crate::state::{App, Now, Overlay, Screen, Spot, Target};
-use crate::views::{ladder, overview, vehicle};
+use crate::views::{devices, ladder, overview, vehicle};
 
 /// How many lines a page key goes.
 const PAGE: isize = 10;
@@ -80,6 +80,11 @@ fn carry(spot: &Spot, now: Now<'_>) -> Spot {
             to.route = shown.and_then(|v| v.trip.as_ref()).map(|t| t.route_id.clone()).or(to.route);
             to.vehicle = shown.map(|v| v.id.clone()).or(to.vehicle);
         }
+        Screen::Devices => {
+            let device = devices::selected(spot, now);
+            to.device = device.map(|d| d.id.clone());
+            to.vehicle = device.and_then(|d| d.vehicle_id.clone()).filter(|id| is_there(now, id)).or(to.vehicle);
+        }
     }
     to.scroll = 0;
     to
@@ -110,9 +115,21 @@ fn open(app: &mut App, now: Option<Now<'_>>) {
         },
         Screen::Ladder if ladder::selected(&app.spot, now).is_some() => Screen::Vehicle,
         Screen::Vehicle if vehicle::shown(&app.spot, now).is_some_and(|v| v.trip.is_some()) => Screen::Ladder,
-        Screen::Ladder | Screen::Vehicle => return,
+        Screen::Devices
+            if devices::selected(&app.spot, now)
+                .and_then(|d| d.vehicle_id.as_deref())
+                .is_some_and(|id| is_there(now, id)) =>
+        {
+            Screen::Vehicle
+        }
+        Screen::Ladder | Screen::Vehicle | Screen::Devices => return,
     };
     app.go(Spot { screen, ..to });
+}
+
+/// Whether the engine has seen a vehicle today.
+fn is_there(now: Now<'_>, id: &str) -> bool {
+    now.state.vehicles.iter().any(|v| v.id == id)
 }
 
 fn step(app: &mut App, now: Option<Now<'_>>, by: isize) {
@@ -134,6 +151,11 @@ fn step(app: &mut App, now: Option<Now<'_>>, by: isize) {
             let stops = vehicle::shown(spot, now).map_or(0, |v| v.stops_ahead.len());
             spot.scroll = moved(Some(spot.scroll), by, stops).unwrap_or(0);
         }
+        Screen::Devices => {
+            let all = devices::order(now);
+            let at = devices::selected(spot, now).and_then(|d| all.iter().position(|id| *id == d.id));
+            spot.device = moved(at, by, all.len()).and_then(|at| all.get(at)).map(|id| (*id).to_owned());
+        }
     }
 }
 
@@ -147,7 +169,7 @@ fn sideways(app: &mut App, now: Option<Now<'_>>, by: isize) {
     let Some(now) = now else { return };
     let spot = &mut app.spot;
     match spot.screen {
-        Screen::Overview => {}
+        Screen::Overview | Screen::Devices => {}
         Screen::Ladder => {
             if let Some(v) = ladder::across(spot, now) {
                 spot.vehicle = Some(v.id.clone());

@@ -1,6 +1,6 @@
 //! Every word the dispatcher reads, in both languages. What concerns say comes from the engine.
 
-use transit_model::dispatch::Phase;
+use transit_model::dispatch::{DeviceState, Phase};
 use transit_model::lang::Lang;
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::Mode;
@@ -27,6 +27,7 @@ words! {
     OVERVIEW = "Огляд", "Overview";
     LADDER = "Лінія", "Ladder";
     VEHICLE = "Машина", "Vehicle";
+    DEVICES = "Трекери", "Trackers";
 
     CONNECTING = "З’єднуємося з сервером", "Connecting to the server";
     NEVER = "Немає зв’язку з сервером, пробуємо далі", "No connection to the server, still trying";
@@ -79,6 +80,15 @@ words! {
     NO_VEHICLE_YET = "Сьогодні жодної машини ще не бачили", "No vehicle has been seen today";
     MACHINE = "спецмашина", "municipal machine";
 
+    NO_DEVICES = "Жодного трекера ще не додано", "No tracker has been added yet";
+    TRACKER = "Трекер", "Device";
+    PROTOCOL = "Протокол", "Protocol";
+    CLOCK = "Годинник", "Clock";
+    IN_AN_HOUR = "За год", "Hour";
+    LAST_REASON = "Остання причина", "Last reason";
+    NOTHING_REFUSED = "За годину прийнято все", "Nothing was refused in an hour";
+    REFUSED_IN_AN_HOUR = "За годину не прийнято", "Refused in an hour";
+
     SEARCH = "Пошук: маршрут, машина, зупинка", "Search: route, vehicle, stop";
     NOTHING_FOUND = "нічого не знайдено", "nothing found";
     HELP = "Клавіші", "Keys";
@@ -108,6 +118,27 @@ fn uk_form(n: usize, [one, few, many]: [&str; 3]) -> &str {
 #[must_use]
 pub fn vehicles(lang: Lang, n: usize) -> String {
     counted(lang, n, ["машина", "машини", "машин"], ["vehicle", "vehicles"])
+}
+
+/// "63 трекери".
+#[must_use]
+pub fn devices(lang: Lang, n: usize) -> String {
+    counted(lang, n, ["трекер", "трекери", "трекерів"], ["tracker", "trackers"])
+}
+
+/// How a tracker is.
+#[must_use]
+pub const fn device_state(lang: Lang, state: DeviceState) -> &'static str {
+    match state {
+        DeviceState::Disagrees => lang.pick("суперечать", "disagree"),
+        DeviceState::Refused => lang.pick("не прийнято", "refused"),
+        DeviceState::ClockOff => lang.pick("годинник?", "clock?"),
+        DeviceState::Changed => lang.pick("змінився", "changed"),
+        DeviceState::Quarantine => lang.pick("карантин", "quarantine"),
+        DeviceState::Silent => lang.pick("мовчить", "silent"),
+        DeviceState::Heard => lang.pick("чути", "heard"),
+        DeviceState::Gone => lang.pick("не чути", "not heard"),
+    }
 }
 
 /// "ще 4 події".

@@ -19,6 +19,7 @@ fn tables_and_csv() {
         ("overview", View::Overview, None, None),
         ("ladder", View::Ladder, Some("2"), None),
         ("vehicle", View::Vehicle, None, Some("1040")),
+        ("devices", View::Devices, None, None),
     ] {
         let table = ask(view, route, vehicle, Output::Table).unwrap();
         let csv = ask(view, route, vehicle, Output::Csv).unwrap();
@@ -38,6 +39,7 @@ fn json_names_the_view_the_feed_and_the_moment() {
         (View::Overview, None, None, "routes", 8),
         (View::Ladder, Some("t2"), None, "vehicles", 6),
         (View::Vehicle, None, Some("1040"), "stops", 11),
+        (View::Devices, None, None, "devices", 9),
     ] {
         let json: serde_json::Value = serde_json::from_str(&ask(view, route, vehicle, Output::Json).unwrap()).unwrap();
         assert_eq!(json["view"], view.name());
@@ -58,7 +60,12 @@ fn what_cannot_be_answered_is_named() {
         (View::Ladder, Some("77"), None, "no route `77` in feed `sloviansk`"),
         (View::Vehicle, None, None, "--view vehicle --once needs --vehicle"),
         (View::Vehicle, None, Some("x"), "no vehicle `x` in feed `sloviansk`"),
-        (View::Headways, None, None, "--view headways: not in this build yet; it has overview, ladder and vehicle"),
+        (
+            View::Headways,
+            None,
+            None,
+            "--view headways: not in this build yet; it has overview, ladder, vehicle and devices",
+        ),
     ] {
         assert_eq!(ask(view, route, vehicle, Output::Json).unwrap_err().to_string(), wanted);
     }

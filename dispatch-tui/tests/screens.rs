@@ -122,6 +122,25 @@ fn vehicle_that_is_silent() {
     pictures("vehicle_silent", &holding(city(NOW)), 0, &keys);
 }
 
+/// The trackers, by tabs from the overview.
+fn at_the_devices() -> Vec<Key> {
+    let tabs = Screen::ALL.iter().position(|s| *s == Screen::Devices).unwrap();
+    vec![Key::Tab; tabs]
+}
+
+#[test]
+fn devices() {
+    let mut keys = at_the_devices();
+    pictures("devices", &holding(city(NOW)), 0, &keys);
+    keys.extend([Key::End, Key::Up, Key::Enter]);
+    let app = pressed(&holding(city(NOW)), Lang::Uk, &keys);
+    assert_eq!((app.spot.screen, app.spot.vehicle.as_deref()), (Screen::Vehicle, Some("1031")));
+    let mut none = city(NOW);
+    none.devices = Default::default();
+    let text = screen(&pressed(&holding(none.clone()), Lang::Uk, &at_the_devices()), &holding(none), LOCAL, (80, 24));
+    assert!(text.contains("Жодного трекера ще не додано"), "{text}");
+}
+
 #[test]
 fn search() {
     let mut keys = vec![Key::Char('/')];
@@ -160,6 +179,10 @@ fn a_hostile_name_cannot_steer_the_terminal() {
     state.concerns[0].text_uk = "a\r\n\u{7}".to_owned();
     for v in &mut state.vehicles {
         v.id.push('\u{1b}');
+    }
+    for d in &mut state.devices.list {
+        d.label = Some("\u{1b}[31m".to_owned());
+        d.device.push('\u{1b}');
     }
     let live = holding(state);
     for screen_of in Screen::ALL {

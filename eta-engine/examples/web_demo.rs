@@ -204,6 +204,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         registry: Registry::default(),
         feed_zip: None,
         extra_concerns: Arc::default(),
+        devices: Arc::default(),
         trust_proxy: false,
         store: None,
         limits: Limits::default(),

@@ -4,6 +4,8 @@
 //! Whole keys go to standard output only, and only where they were asked for; messages show them
 //! masked, for they end up in logs (`docs/decisions/0011-devices-by-hand.md`).
 
+mod trust;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -43,7 +45,8 @@ const LONG: &str = "\
 Say which trackers may send, and for which vehicle.
 
 KEY is what a device calls itself: the IMEI of a Teltonika, the device identifier of Traccar Client, the user
-name of an MQTT device. VEHICLE is the name the vehicle has everywhere else; a vehicle has one device.
+name of an MQTT device. VEHICLE is the name the vehicle has everywhere else; a vehicle has one device, or two where
+the second was put `--beside` the first.
 
 The commands work on `ingest.db` in the data folder, whether a server runs there or not; a running server
 takes a change within five seconds, without a restart. Run them as the user the server runs as.";
@@ -70,7 +73,8 @@ enum Action {
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
     },
-    /// Show the devices that may send: vehicle, masked key, kind, when it was last heard, label.
+    /// Show the devices that may send: vehicle, masked key, kind, when it was last heard, its protocol, how far its
+    /// clock is off, whether it is as it always was, label.
     List {
         /// One JSON object instead of a table.
         #[arg(long)]
@@ -105,6 +109,30 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         token_out: Option<PathBuf>,
     },
+    /// Show all that is known of a device: what is usual for it and what is not as it was, its clock.
+    Show {
+        /// The device.
+        #[arg(value_parser = key)]
+        key: DeviceKey,
+        /// One JSON object instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accept a device as it is now: its next session teaches anew what protocol, network and certificate it has.
+    Rebind {
+        /// The device.
+        #[arg(value_parser = key)]
+        key: DeviceKey,
+    },
+    /// Say what is done when this device is not as it always was, whatever [ingest.binding] says.
+    Pin {
+        /// The device.
+        #[arg(value_parser = key)]
+        key: DeviceKey,
+        /// refuse: let it in only as it always was; raise: let it in and say so; city: as [ingest.binding] says.
+        #[arg(default_value = "refuse")]
+        policy: trust::Pin,
+    },
     /// Take a device off the list. Its connection is closed and it is refused from then on; what it sent
     /// is kept.
     Remove {
@@ -135,6 +163,9 @@ struct Put {
     /// Write the token to this file, readable by its owner only, instead of standard output.
     #[arg(long, value_name = "FILE", requires = "new_token")]
     token_out: Option<PathBuf>,
+    /// The vehicle may keep its other device: one of them moves it, the other takes over when that falls silent.
+    #[arg(long)]
+    beside: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -230,8 +261,12 @@ impl List {
                         anyhow!("{key} is not on the list; `zupynka devices list --keys` shows what is")
                     })?;
                 let (vehicle, key, token_out) = (device.vehicle, key.clone(), token_out.clone());
-                self.put(&Put { key, vehicle, kind: None, label: None, new_token: true, token_out }, now).await
+                self.put(&Put { key, vehicle, kind: None, label: None, new_token: true, token_out, beside: true }, now)
+                    .await
             }
+            Action::Show { key, json } => trust::show(&self.journal, key, *json, now).await,
+            Action::Rebind { key } => trust::rebind(&self.journal, key).await,
+            Action::Pin { key, policy } => trust::pin(&self.journal, key, *policy).await,
             Action::Remove { key } => match self.journal.remove_device(key).await? {
                 Some(vehicle) => say(&format!("{vehicle}: {key} was removed")),
                 None => Err(anyhow!("{key} is not on the list; `zupynka devices list --keys` shows what is")),
@@ -249,6 +284,8 @@ impl List {
             kind: put.kind.map(VehicleKind::from).or(before.as_ref().map(|d| d.kind)).unwrap_or_default(),
             label: put.label.clone().or_else(|| before.as_ref().and_then(|d| d.label.clone())),
             token: token.clone(),
+            // Where it is already it may stay.
+            beside: put.beside || before.as_ref().is_some_and(|d| d.vehicle == put.vehicle),
         };
         let kind = kind_name(device.kind);
         self.journal.put_devices(vec![device], now).await?;
@@ -276,6 +313,7 @@ impl List {
     async fn show(&self, json: bool, keys: bool, now: UnixMs) -> anyhow::Result<()> {
         let seen: HashMap<DeviceKey, UnixMs> = self.journal.last_seen().await?.into_iter().collect();
         let devices = self.journal.devices().await?;
+        let usual = trust::Usual::of(&self.journal).await?;
         if json {
             let devices = devices.iter().map(|d| ListedJson {
                 vehicle_id: d.vehicle.as_str(),
@@ -285,11 +323,15 @@ impl List {
                 label: d.label.as_deref(),
                 has_token: d.token.is_some(),
                 last_seen: seen.get(&d.key).map(|t| t.rfc3339(&Zone::utc())),
+                usual: usual.json(d, now),
             });
             let devices: Vec<_> = devices.collect();
             return print(&serde_json::json!({ "as_of": now.rfc3339(&Zone::utc()), "devices": devices }).to_string());
         }
-        let mut rows = vec![["VEHICLE", "DEVICE", "KIND", "TOKEN", "LAST SEEN", "LABEL"].map(str::to_owned)];
+        let mut rows = vec![
+            ["VEHICLE", "DEVICE", "KIND", "TOKEN", "LAST SEEN", "PROTOCOL", "CLOCK", "USUAL", "LABEL"]
+                .map(str::to_owned),
+        ];
         rows.extend(devices.iter().map(|d| {
             [
                 d.vehicle.to_string(),
@@ -297,6 +339,9 @@ impl List {
                 kind_name(d.kind).to_owned(),
                 if d.token.is_some() { "yes" } else { "-" }.to_owned(),
                 seen.get(&d.key).map_or_else(|| "-".to_owned(), |t| ago(*t, now)),
+                usual.protocol(&d.key),
+                usual.clock(&d.key),
+                usual.state(d, now),
                 d.label.clone().unwrap_or_default(),
             ]
         }));
@@ -335,6 +380,8 @@ struct ListedJson<'a> {
     label: Option<&'a str>,
     has_token: bool,
     last_seen: Option<String>,
+    #[serde(flatten)]
+    usual: trust::UsualJson,
 }
 
 #[derive(Serialize)]

@@ -190,6 +190,9 @@ fn fits(value: &Spanned<DeValue<'_>>, kind: Kind) -> bool {
         Kind::Topic => v.as_str().is_some_and(|s| s.parse::<Template>().is_ok()),
         Kind::Pointer => v.as_str().is_some_and(is_pointer),
         Kind::PointerOr(word) => v.as_str().is_some_and(|s| s == word || is_pointer(s)),
+        Kind::Texts => v.as_array().is_some_and(|all| {
+            !all.is_empty() && all.iter().all(|one| one.get_ref().as_str().is_some_and(|s| !s.is_empty()))
+        }),
         Kind::OneOf(these) => v.as_str().is_some_and(|s| these.contains(&s)),
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Whole(i64, i64),
     /// A number in a range.
     Number(f64, f64),
+    /// A list of texts.
+    Texts,
     /// One of these.
     OneOf(&'static [&'static str]),
     /// An MQTT topic with names for its levels.
@@ -46,6 +48,7 @@ impl Kind {
             Self::Bool => "true or false".to_owned(),
             Self::Whole(lo, hi) => format!("a whole number, {lo} to {hi}"),
             Self::Number(lo, hi) => format!("a number, {lo} to {hi}"),
+            Self::Texts => "a list of texts in quotes, such as [\"one\", \"two\"]".to_owned(),
             Self::OneOf(these) => format!("one of \"{}\"", these.join("\", \"")),
             Self::Topic => {
                 "a topic in quotes: levels that are text, +, or a name such as {vehicle}; # at the end is the rest"
@@ -89,6 +92,8 @@ const fn key(path: &'static str, kind: Kind, default: Presence, about: &'static 
 
 use Presence::{Is, Needed, Off, OffPort};
 
+/// What is done about a change: it is let in and raised, or refused and raised.
+const BINDING: Kind = Kind::OneOf(&["raise", "refuse"]);
 /// The section before which those of the protocols stand.
 const PROTOCOLS_BEFORE: &str = "ingest.any";
 /// The port the template shows for the first protocol; each of the others has the next.
@@ -154,7 +159,7 @@ pub fn shown(path: &str) -> String {
     path.split('.').map(|s| if s == ANY { "name" } else { s }).collect::<Vec<_>>().join(".")
 }
 
-const FIXED: [(&str, &str); 16] = [
+const FIXED: [(&str, &str); 17] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
@@ -170,6 +175,10 @@ const FIXED: [(&str, &str); 16] = [
     ("ingest.broker.*.topics.*.fields", "Of payload = \"topic-json\" only: where in the JSON each thing stands."),
     ("ingest.tls", "What the ports with `tls = true` speak TLS with. Leave the section out if there are none."),
     ("ingest.gate", "What is believable."),
+    (
+        "ingest.binding",
+        "What is done about a device that is not as it always was. `zupynka devices pin` says it for one device.",
+    ),
     ("ingest.limits", "What one connection may cost."),
     ("public", "What the public sees while the city is under fire. `zupynka measures` changes it at once."),
     ("predict", "Predictions."),
@@ -217,6 +226,12 @@ const STATIC: &[Key] = &[
         Kind::Path,
         Off("/etc/zupynka/tls/devices.pem"),
         "The authority of the devices' certificates. With it each must show one, and speaks for the device it names.",
+    ),
+    key(
+        "ingest.tls.relays",
+        Kind::Texts,
+        Off("[\"dispatch-center\"]"),
+        "Names of certificates that are relays': on a port with `relay = true` they speak for any device.",
     ),
     key("ingest.osmand.listen", Kind::Socket, Off("0.0.0.0:5055"), "Where to listen; left out = not at all."),
     key(
@@ -343,6 +358,12 @@ const STATIC: &[Key] = &[
         "The most a device's clock may be ahead and still be corrected.",
     ),
     key(
+        "ingest.gate.max_lag_secs",
+        Kind::Whole(0, 31_536_000),
+        Is("93600"),
+        "The most a device's clock may be behind and still be corrected; 0 = never, where a server between holds messages back.",
+    ),
+    key(
         "ingest.gate.max_speed_mps",
         Kind::Number(5.0, 150.0),
         Is("45.0"),
@@ -367,6 +388,10 @@ const STATIC: &[Key] = &[
         Is("3"),
         "How many fixes that agree with each other are believed after all.",
     ),
+    key("ingest.binding.certificate", BINDING, Is("refuse"), "It shows another certificate than its own."),
+    key("ingest.binding.downgrade", BINDING, Is("refuse"), "It gives less proof than it always did: no TLS, no token."),
+    key("ingest.binding.protocol", BINDING, Is("raise"), "It speaks another protocol."),
+    key("ingest.binding.network", BINDING, Is("raise"), "It speaks from a network it was never in."),
     key("ingest.limits.connections", Kind::Whole(1, 1_000_000), Is("20000"), "Connections open at once, a listener."),
     key(
         "ingest.limits.login_bytes",
@@ -473,7 +498,7 @@ pub fn template() -> String {
                 OffPort(port) => ("# ", format!("0.0.0.0:{port}").into()),
             };
             let quoted = match k.kind {
-                Kind::Bool | Kind::Whole(..) | Kind::Number(..) => value.into_owned(),
+                Kind::Bool | Kind::Whole(..) | Kind::Number(..) | Kind::Texts => value.into_owned(),
                 _ => format!("\"{value}\""),
             };
             let _infallible = write!(out, "# {} Allowed: {}.\n{lead}{name} = {quoted}\n", k.about, k.kind.allowed());

@@ -11,6 +11,7 @@ use transit_model::ids::FeedId;
 
 use crate::codec::Protocol;
 use crate::gate::GateConfig;
+use crate::registry::binding::Rules;
 
 pub(crate) use broker::Subscription;
 pub use broker::{BrokerConfig, Payload, TopicConfig, TopicError};
@@ -47,6 +48,8 @@ pub struct IngestConfig {
     pub tls: Option<TlsConfig>,
     /// What is believable.
     pub gate: GateConfig,
+    /// What is done about a device that is not as it always was.
+    pub binding: Rules,
     /// What a connection may cost.
     pub limits: Limits,
 }
@@ -65,6 +68,7 @@ impl Default for IngestConfig {
             brokers: BTreeMap::new(),
             tls: None,
             gate: GateConfig::default(),
+            binding: Rules::default(),
             limits: Limits::default(),
         }
     }
@@ -189,6 +193,9 @@ pub struct TlsConfig {
     /// speaks for the device that is its common name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,
+    /// Common names of certificates that are relays': on a port with `relay = true` they speak for any device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relays: Vec<String>,
 }
 
 /// `[ingest.limits]`.

@@ -3,6 +3,9 @@
 //! The fix goes to the engine and to the journal side by side; only the acknowledgement waits for the
 //! journal. That is why [`Intake::offer`] gives back a ticket and not an answer.
 
+mod book;
+mod trust;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +19,7 @@ use transit_model::fix::Fix;
 use transit_model::ids::{FeedId, VehicleId};
 use transit_model::time::UnixMs;
 
+use crate::bindings::Bindings;
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Protocol, Record, Said};
 use crate::config::Limits;
 use crate::flow::Flow;
@@ -74,6 +78,10 @@ pub(crate) struct Intake {
     pub(crate) accept_unknown: bool,
     /// Protocols whose connections are relays from their first word on.
     pub(crate) relays: Vec<Protocol>,
+    /// Names of certificates that are relays'.
+    pub(crate) relay_names: Vec<String>,
+    /// What is usual for each device.
+    pub(crate) bindings: Bindings,
 }
 
 impl Intake {
@@ -150,6 +158,7 @@ impl Intake {
             kind: VehicleKind::Transit,
             label: Some("accepted by itself (accept_unknown)".to_owned()),
             token: None,
+            beside: false,
         };
         let added = self.add(vec![new]).await;
         match (added, self.registry.get(key)) {
@@ -169,8 +178,13 @@ impl Intake {
     pub(crate) async fn add(&self, new: Vec<NewDevice>) -> Result<(), AddError> {
         // Held, so that no reload that began before undoes this.
         let _revision = self.revision.lock().await;
+        // One that may not be beside another shares its vehicle with none.
+        let alone = matches!(new.as_slice(), [one] if !one.beside);
         let stored = self.journal.put_devices(new, self.clock.now()).await?;
         self.settle(&self.registry.put(stored));
+        if !alone {
+            self.share();
+        }
         Ok(())
     }
 
@@ -183,6 +197,9 @@ impl Intake {
         let (revision, devices) = self.journal.listed().await?;
         let changes = self.registry.replace(devices);
         self.settle(&changes);
+        if !changes.is_empty() {
+            self.share();
+        }
         self.metrics.quarantined(self.watch.keep_quarantined(&self.journal.quarantined_keys().await?));
         *known = revision;
         if !changes.is_empty() {
@@ -194,9 +211,11 @@ impl Intake {
     /// Draws the conclusions of changes that are on the registry already: whoever is not who it was has to
     /// connect anew, and is judged afresh.
     fn settle(&self, changes: &[Change]) {
+        self.bindings.settle(changes);
         for change in changes {
             if change.ends_session() {
                 self.gate.lock().unwrap_or_else(PoisonError::into_inner).forget(&change.key);
+                self.watch.forget_clock(&change.key);
                 self.sessions.end(&change.key);
             }
             if change.after.is_some() {
@@ -214,9 +233,14 @@ impl Intake {
             _ => {}
         }
         let now = self.clock.now();
-        let sky = self.gate.lock().unwrap_or_else(PoisonError::into_inner).episodes(now);
+        let (sky, apart) = {
+            let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            (gate.episodes(now), gate.disagreements(now))
+        };
         self.look_up(sky, now);
+        self.watch.apart(apart, now);
         let changed = self.reload().await?;
+        self.write_trust_down().await?;
         let seen = self.watch.take_dirty();
         if !seen.is_empty() {
             self.journal.put_quarantine(seen).await?;
@@ -312,8 +336,10 @@ impl Intake {
             }
         }
         let sky = gate.episodes(received);
+        let jumps = gate.take_jumps();
         drop(gate);
         self.look_up(sky, received);
+        self.clocks_jumped(jumps, received);
         for (reason, time) in refused {
             let who = Who::Device(device.key.clone(), Some(device.vehicle.clone()));
             let apart = received.secs_f64() - time.secs_f64();

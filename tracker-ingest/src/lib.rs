@@ -20,6 +20,7 @@
 //! | [`Ingest`] | all of it, listening |
 
 mod alarms;
+mod bindings;
 pub mod codec;
 mod condition;
 pub mod config;

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::codec::Protocol;
 use crate::gate::Warfare;
 use crate::journal::BatchReport;
+use crate::registry::binding::ChangeKind;
 use crate::rejection::Rejection;
 
 /// The name of the port that any protocol may speak on.
@@ -38,6 +39,12 @@ struct ByBroker {
     broker: String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByChange {
+    kind: &'static str,
+    decision: &'static str,
+}
+
 /// The counters of one ingest.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -56,6 +63,9 @@ pub(crate) struct Metrics {
     device_events: Family<ByKind, Counter>,
     brokers: Family<ByBroker, Gauge>,
     brokers_forgot: Family<ByBroker, Counter>,
+    changes: Family<ByChange, Counter>,
+    clock_jumps: Counter,
+    clocks_off: Family<ByKind, Gauge>,
 }
 
 /// The counters as they stand.
@@ -95,6 +105,9 @@ impl Default for Metrics {
             device_events: Family::default(),
             brokers: Family::default(),
             brokers_forgot: Family::default(),
+            changes: Family::default(),
+            clock_jumps: Counter::default(),
+            clocks_off: Family::default(),
         }
     }
 }
@@ -138,6 +151,23 @@ impl Metrics {
     /// A broker came back without our session.
     pub(crate) fn broker_forgot(&self, name: &str) {
         self.brokers_forgot.get_or_create(&ByBroker { broker: name.to_owned() }).inc();
+    }
+
+    /// A device is not as it always was.
+    pub(crate) fn changed(&self, kind: ChangeKind, refused: bool) {
+        let decision = if refused { "refused" } else { "let_in" };
+        self.changes.get_or_create(&ByChange { kind: kind.name(), decision }).inc();
+    }
+
+    pub(crate) fn clock_jumped(&self) {
+        self.clock_jumps.inc();
+    }
+
+    /// How many clocks are off, ahead and behind.
+    pub(crate) fn clocks(&self, (ahead, behind): (usize, usize)) {
+        for (kind, n) in [("ahead", ahead), ("behind", behind)] {
+            self.clocks_off.get_or_create(&ByKind { kind }).set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
     }
 
     pub(crate) fn quarantined(&self, devices: usize) {
@@ -197,6 +227,9 @@ impl Metrics {
         r.register("device_events", "What devices said has happened to them, once each", self.device_events.clone());
         r.register("broker_up", "Whether the broker is connected and lets us subscribe", self.brokers.clone());
         r.register("broker_sessions_lost", "Times a broker forgot our session", self.brokers_forgot.clone());
+        r.register("device_changes", "Times a device was not as it always was", self.changes.clone());
+        r.register("clock_jumps", "Times a device's clock was found off, or right again", self.clock_jumps.clone());
+        r.register("clocks_off", "Devices whose clock is off and corrected", self.clocks_off.clone());
         r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
     }
 }

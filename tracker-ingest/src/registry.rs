@@ -1,5 +1,6 @@
 //! Which devices may send, and for which vehicle. In memory for the listeners; the journal keeps it.
 
+pub mod binding;
 mod list;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +12,7 @@ use transit_model::dispatch::VehicleKind;
 use transit_model::ids::VehicleId;
 
 use crate::codec::DeviceKey;
+use binding::Policy;
 
 pub use list::{COLUMNS, DeviceList, ListError, ListFault, read_csv};
 
@@ -57,6 +59,8 @@ pub struct NewDevice {
     pub label: Option<String>,
     /// Its token, for HTTP and MQTT.
     pub token: Option<String>,
+    /// Whether it may be beside another device of the vehicle.
+    pub beside: bool,
 }
 
 impl NewDevice {
@@ -69,6 +73,7 @@ impl NewDevice {
             kind: VehicleKind::Transit,
             label: None,
             token: None,
+            beside: false,
         }
     }
 }
@@ -88,6 +93,10 @@ pub struct Device {
     pub label: Option<String>,
     /// Its token, hashed.
     pub token: Option<TokenHash>,
+    /// What is done when it is not as it always was; `None` = as the city's configuration says.
+    pub binding: Option<Policy>,
+    /// Of which learning what is known of it must be: each `rebind` begins another.
+    pub(crate) epoch: i64,
 }
 
 /// A device cannot be put on the list.
@@ -210,7 +219,16 @@ mod tests {
     }
 
     fn listed(id: i64, key: &str, vehicle: &str) -> Device {
-        Device { id, key: key.into(), vehicle: vehicle.into(), kind: VehicleKind::Transit, label: None, token: None }
+        Device {
+            id,
+            key: key.into(),
+            vehicle: vehicle.into(),
+            kind: VehicleKind::Transit,
+            label: None,
+            token: None,
+            binding: None,
+            epoch: 0,
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Rejection {
     UnknownDevice,
     /// The device's token is missing or wrong.
     BadToken,
+    /// The device is not as it always was, and that is to be refused.
+    NotAsUsual,
     /// Another connection of the device is alive at another address.
     Takeover,
     /// A device published to a topic that is not its own, or asked to read.
@@ -46,6 +48,8 @@ pub enum Rejection {
     TooOld,
     /// The fix lies in the future.
     Ahead,
+    /// The device's clock is wrong by much, and by how much is not known yet.
+    ClockOff,
     /// The record has been here before.
     Duplicate,
     /// The record carries no position.
@@ -66,6 +70,10 @@ pub enum Rejection {
     Jump,
     /// The position is one to which many vehicles jump at once.
     Spoofed,
+    /// Two trackers of the vehicle say it is in two places.
+    TrackersDisagree,
+    /// Another tracker of the vehicle is the one that moves it.
+    Secondary,
 }
 
 /// What becomes of what was refused.
@@ -81,7 +89,7 @@ pub enum Fate {
 
 impl Rejection {
     /// Every reason, in order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::ConnectionLimit,
         Self::AddressLimit,
         Self::RateLimit,
@@ -94,6 +102,7 @@ impl Rejection {
         Self::DeviceLimit,
         Self::UnknownDevice,
         Self::BadToken,
+        Self::NotAsUsual,
         Self::Takeover,
         Self::ForeignTopic,
         Self::Oversize,
@@ -101,6 +110,7 @@ impl Rejection {
         Self::Malformed,
         Self::TooOld,
         Self::Ahead,
+        Self::ClockOff,
         Self::Duplicate,
         Self::NoPosition,
         Self::NotValid,
@@ -111,6 +121,8 @@ impl Rejection {
         Self::TooFast,
         Self::Jump,
         Self::Spoofed,
+        Self::TrackersDisagree,
+        Self::Secondary,
     ];
 
     /// The name in metrics (`reason`), in the log and in the journal.
@@ -129,6 +141,7 @@ impl Rejection {
             Self::DeviceLimit => "device_limit",
             Self::UnknownDevice => "unknown_device",
             Self::BadToken => "bad_token",
+            Self::NotAsUsual => "not_as_usual",
             Self::Takeover => "takeover",
             Self::ForeignTopic => "foreign_topic",
             Self::Oversize => "oversize",
@@ -136,6 +149,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::TooOld => "too_old",
             Self::Ahead => "ahead",
+            Self::ClockOff => "clock_off",
             Self::Duplicate => "duplicate",
             Self::NoPosition => "no_position",
             Self::NotValid => "not_valid",
@@ -146,6 +160,8 @@ impl Rejection {
             Self::TooFast => "too_fast",
             Self::Jump => "jump",
             Self::Spoofed => "spoofed",
+            Self::TrackersDisagree => "trackers_disagree",
+            Self::Secondary => "secondary",
         }
     }
 
@@ -171,6 +187,7 @@ impl Rejection {
             | Self::DeviceLimit
             | Self::UnknownDevice
             | Self::BadToken
+            | Self::NotAsUsual
             | Self::Takeover
             | Self::ForeignTopic
             | Self::Oversize
@@ -194,6 +211,7 @@ impl Rejection {
             | Self::BadToken
             | Self::ForeignTopic
             | Self::Ahead
+            | Self::ClockOff
             | Self::OutOfBounds
             | Self::Jump => Some(2),
             Self::UnknownProtocol
@@ -205,9 +223,13 @@ impl Rejection {
             | Self::NotValid
             | Self::OffEarth
             | Self::TooFast => Some(3),
+            // The change, and the disagreement, are raised themselves, with what was and what is.
             Self::NoLogin
             | Self::Silent
             | Self::TooSlow
+            | Self::NotAsUsual
+            | Self::TrackersDisagree
+            | Self::Secondary
             | Self::Duplicate
             | Self::NoPosition
             | Self::OutOfOrder
@@ -256,6 +278,9 @@ impl Rejection {
             Self::BadToken => {
                 "The device is known, its token is missing or wrong. Give it the token again, or look for an impostor."
             }
+            Self::NotAsUsual => {
+                "The device has another certificate, gives less proof, or speaks another protocol or from another network than it always did, and `[ingest.binding]` or its own pin says to refuse that. The concern `device_changed` says what was and what is; `zupynka devices rebind` accepts it."
+            }
             Self::Takeover => {
                 "A connection claimed a device that is alive at another address, and was refused. Either two trackers have one IMEI or somebody pretends."
             }
@@ -273,6 +298,9 @@ impl Rejection {
             Self::Ahead => {
                 "The fix is more than five seconds in the future. When three in a row agree, the device's clock is known to be ahead and is corrected."
             }
+            Self::ClockOff => {
+                "Each record of the device is late by the same, or is 1024 weeks old: its clock is wrong. It is kept out until enough records have said by how much; then it is corrected."
+            }
             Self::Duplicate => "The same record of the same device; it is stored once and acknowledged again.",
             Self::NoPosition => "The record says something else than where the vehicle is; it never moves a vehicle.",
             Self::NotValid => "The tracker has no satellites and repeats an old place; it never moves a vehicle.",
@@ -287,6 +315,12 @@ impl Rejection {
             }
             Self::Spoofed => {
                 "Many vehicles jumped to one place at once: satellite signals are being spoofed. The vehicle keeps its last true place; the episode itself is raised as `gnss_spoofing`."
+            }
+            Self::TrackersDisagree => {
+                "Two trackers registered for one vehicle say it is in two places. Neither moves it until they agree or one of them is taken off the list or falls silent."
+            }
+            Self::Secondary => {
+                "Another tracker of the same vehicle moves it; this one agrees and takes over when that one falls silent."
             }
             Self::Jump => {
                 "The vehicle would have jumped more than `gate.jump_m`, faster than it drives. Three fixes that agree with each other are believed."
@@ -310,6 +344,7 @@ impl Rejection {
             Self::DeviceLimit => ("забагато трекерів в одному з’єднанні", "too many devices on one connection"),
             Self::UnknownDevice => ("невідомий трекер", "unknown tracker"),
             Self::BadToken => ("хибний токен трекера", "wrong tracker token"),
+            Self::NotAsUsual => ("трекер не такий, як завжди", "a tracker not as it always was"),
             Self::Takeover => ("спроба підмінити трекер", "attempt to impersonate a tracker"),
             Self::ForeignTopic => ("трекер пише не у свою тему", "tracker used a topic not its own"),
             Self::Oversize => ("завелике повідомлення", "message too large"),
@@ -317,6 +352,7 @@ impl Rejection {
             Self::Malformed => ("нерозбірливі повідомлення", "unreadable messages"),
             Self::TooOld => ("дуже давні координати", "positions far too old"),
             Self::Ahead => ("годинник трекера поспішає", "tracker clock is ahead"),
+            Self::ClockOff => ("годинник трекера збитий", "tracker clock is wrong"),
             Self::Duplicate => ("повтор", "repeated record"),
             Self::NoPosition => ("запис без координат", "record without a position"),
             Self::NotValid => ("трекер не бачить супутників", "tracker sees no satellites"),
@@ -327,6 +363,10 @@ impl Rejection {
             Self::TooFast => ("неможлива швидкість", "impossible speed"),
             Self::Jump => ("стрибок координат", "position jumped"),
             Self::Spoofed => ("підмінені координати", "spoofed position"),
+            Self::TrackersDisagree => {
+                ("два трекери однієї машини кажуть різне", "two trackers of one vehicle disagree")
+            }
+            Self::Secondary => ("другий трекер машини", "second tracker of a vehicle"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Putting it together: ports first, then the journal, then the tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,13 +14,14 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use transit_model::clock::SharedClock;
-use transit_model::dispatch::Concern;
+use transit_model::dispatch::{Concern, Devices};
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 use transit_model::warfare::Raid;
 
 use crate::alarms::SHOWN;
+use crate::bindings::Bindings;
 use crate::codec::{DeviceKey, Protocol, StreamCodec};
 use crate::config::IngestConfig;
 use crate::flow::Flow;
@@ -276,6 +278,12 @@ pub(crate) async fn open(
     for (device, seen) in journal.last_live(clock.now().plus_secs(-REMEMBER_SECS)).await? {
         gate.restore(&device, seen);
     }
+    let clocks = journal.clocks().await?;
+    for c in &clocks {
+        gate.restore_clock(&c.key, c.offset_ms);
+    }
+    let bindings = Bindings::new(config.binding, journal.stored_bindings().await?, &registry);
+    watch.clocks(clocks.iter().filter_map(|c| Some((registry.get(&c.key)?.vehicle.clone(), c.clone()))));
     let intake = Intake {
         feed: config.feed.clone(),
         clock,
@@ -293,7 +301,10 @@ pub(crate) async fn open(
         limits: config.limits,
         accept_unknown: config.accept_unknown,
         relays: config.streams.iter().filter(|(_, c)| c.relay).map(|(p, _)| p).collect(),
+        relay_names: config.tls.as_ref().map(|t| t.relays.clone()).unwrap_or_default(),
+        bindings,
     };
+    intake.share();
     Ok((Arc::new(intake), writer))
 }
 
@@ -371,7 +382,7 @@ impl IngestHandle {
     /// What a dispatcher should know now, the most urgent first.
     #[must_use]
     pub fn concerns(&self) -> Vec<Concern> {
-        self.intake.watch.concerns(self.intake.clock.now())
+        self.intake.concerns()
     }
 
     /// A way to the devices, the counters and the concerns that can be kept and passed on.
@@ -455,10 +466,10 @@ impl Desk {
         self.intake.watch.quarantine()
     }
 
-    /// How far a device's clock is known to be ahead, ms.
+    /// How far a device's clock is known to be ahead, ms; negative = behind.
     #[must_use]
-    pub fn clock_lead_ms(&self, device: &DeviceKey) -> i64 {
-        self.intake.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).lead_ms(device)
+    pub fn clock_ms(&self, device: &DeviceKey) -> i64 {
+        self.intake.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clock_ms(device)
     }
 
     /// The counters as they stand.
@@ -470,7 +481,22 @@ impl Desk {
     /// What a dispatcher should know now, the most urgent first.
     #[must_use]
     pub fn concerns(&self) -> Vec<Concern> {
-        self.intake.watch.concerns(self.intake.clock.now())
+        self.intake.concerns()
+    }
+
+    /// Every device and how it is, and what was refused in the last hour, for the dispatcher's stream. `seen`: when
+    /// devices were heard before this process began ([`Self::last_seen`]).
+    #[must_use]
+    pub fn dispatched<S: BuildHasher>(&self, seen: &HashMap<DeviceKey, UnixMs, S>) -> Devices {
+        self.intake.devices(seen)
+    }
+
+    /// When each device was last heard, to the minute, as the journal has it.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn last_seen(&self) -> Result<HashMap<DeviceKey, UnixMs>, JournalError> {
+        Ok(self.intake.journal.last_seen().await?.into_iter().collect())
     }
 
     /// The jamming and spoofing that lasts, with the vehicles it has affected.

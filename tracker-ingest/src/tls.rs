@@ -1,7 +1,7 @@
 //! TLS for the listeners: the server's certificate, and the devices' where they have one.
 //!
 //! A device that shows a certificate signed by `client_ca` may speak for the device its common name names,
-//! and for no other. The files are looked at every few seconds; when they have changed they are taken in,
+//! and for no other; one of a relay that `relays` names may speak for all of them, on a relay's port. The files are looked at every few seconds; when they have changed they are taken in,
 //! and when the new ones cannot be used the old ones stay.
 
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -131,16 +132,21 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     if all.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(all) }
 }
 
-/// The device that the peer's certificate names, where it has shown one. The verifier has let nobody in
-/// whose certificate is not good.
-pub(crate) fn named_by(stream: &TlsStream<TcpStream>) -> Option<Arc<str>> {
-    let certificate = stream.get_ref().1.peer_certificates()?.first()?;
-    // One without a name names nobody: it speaks for no device at all.
-    Some(common_name(certificate).unwrap_or_default().into())
+/// A peer's certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Shown {
+    /// Whom it names. One without a name names nobody: it speaks for no device at all.
+    pub(crate) name: Arc<str>,
+    /// The first bytes of the hash of its key: the same in a certificate that was only renewed.
+    pub(crate) key: Arc<str>,
 }
 
-fn common_name(der: &[u8]) -> Option<String> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
-    Some(name)
+/// The certificate that the peer has shown. The verifier has let nobody in whose certificate is not good.
+pub(crate) fn shown_by(stream: &TlsStream<TcpStream>) -> Option<Shown> {
+    let der = stream.get_ref().1.peer_certificates()?.first()?;
+    let parsed = x509_parser::parse_x509_certificate(der).ok();
+    let name = parsed.as_ref().and_then(|(_, c)| c.subject().iter_common_name().next()?.as_str().ok());
+    let hash = Sha256::digest(parsed.as_ref().map_or(der.as_ref(), |(_, c)| c.public_key().raw));
+    let key: String = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    Some(Shown { name: name.unwrap_or_default().into(), key: key.into() })
 }

@@ -4,6 +4,8 @@
 //! for the dispatcher, for as long as it lasts.
 
 mod brokers;
+mod clocks;
+mod tally;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,16 +18,16 @@ use transit_model::time::UnixMs;
 
 use crate::alarms::Alarms;
 use crate::codec::{DeviceEvent, DeviceKey, Protocol};
-use crate::gate::{self, Warfare};
-use crate::journal::{BatchReport, News, Quarantined};
+use crate::gate::{self, Disagreement, Warfare};
+use crate::journal::{BatchReport, News, Quarantined, StoredClock};
+use crate::registry::Device;
+use crate::registry::binding::{Change, ChangeKind};
 use crate::rejection::Rejection;
 
 /// An episode has ended when it was quiet for so long, ms.
 const EPISODE_ENDS: i64 = 600_000;
 /// At most so many episodes and quarantined devices are remembered; more are counted only.
 const MOST: usize = 10_000;
-/// At most so many concerns are shown, the most urgent and the latest first.
-const MOST_CONCERNS: usize = 100;
 
 /// Something that has begun or ended. Devices are named by their masked key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +42,33 @@ pub enum IngestEvent {
         who: String,
         /// What exactly, for a person.
         detail: String,
+        /// When.
+        at: UnixMs,
+    },
+    /// A device is not as it always was.
+    DeviceChanged {
+        /// Of which vehicle.
+        vehicle: VehicleId,
+        /// What is different.
+        kind: ChangeKind,
+        /// Whether it was refused for it.
+        refused: bool,
+        /// When.
+        at: UnixMs,
+    },
+    /// A device's clock was found to be off, or right again.
+    Clock {
+        /// Of which vehicle.
+        vehicle: VehicleId,
+        /// How far it is ahead, ms; negative = behind, 0 = right.
+        offset_ms: i64,
+        /// When.
+        at: UnixMs,
+    },
+    /// Two devices of one vehicle say it is in two places; none moves it.
+    TrackersDisagree {
+        /// Which vehicle.
+        vehicle: VehicleId,
         /// When.
         at: UnixMs,
     },
@@ -120,6 +149,7 @@ struct Episode {
     last: UnixMs,
     times: u64,
     detail: String,
+    hour: tally::Hour,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +162,10 @@ struct State {
     sky: Vec<gate::Episode>,
     alarms: Alarms,
     brokers: brokers::Brokers,
+    clocks: clocks::Clocks,
+    /// Of all devices and addresses together.
+    hours: FxHashMap<Rejection, tally::Hour>,
+    apart: Vec<Disagreement>,
 }
 
 /// The watch of one ingest.
@@ -164,20 +198,25 @@ impl Watch {
     pub(crate) fn refused(&self, reason: Rejection, who: Who, detail: impl FnOnce() -> String, at: UnixMs) {
         let begun = {
             let mut state = self.state();
-            match state.episodes.get_mut(&(who.clone(), reason)) {
-                Some(e) if at.0.saturating_sub(e.last.0) < EPISODE_ENDS => {
+            state.hours.entry(reason).or_default().count(at);
+            let mut hour = tally::Hour::default();
+            if let Some(e) = state.episodes.get_mut(&(who.clone(), reason)) {
+                e.hour.count(at);
+                hour = e.hour;
+                if at.0.saturating_sub(e.last.0) < EPISODE_ENDS {
                     e.last = at;
                     e.times += 1;
                     return;
                 }
-                _ => {}
+            } else {
+                hour.count(at);
             }
             if state.episodes.len() >= MOST {
                 state.episodes.retain(|_, e| at.0.saturating_sub(e.last.0) < EPISODE_ENDS);
             }
             let detail = detail();
             if state.episodes.len() < MOST {
-                let episode = Episode { since: at, last: at, times: 1, detail: detail.clone() };
+                let episode = Episode { since: at, last: at, times: 1, detail: detail.clone(), hour };
                 state.episodes.insert((who.clone(), reason), episode);
             }
             detail
@@ -330,7 +369,62 @@ impl Watch {
         any
     }
 
-    /// What a dispatcher should know now, the most urgent first.
+    /// A device is not as it always was; said aloud.
+    pub(crate) fn changed(&self, vehicle: &VehicleId, key: &DeviceKey, change: &Change, at: UnixMs) {
+        let Change { kind, was, now, refused, .. } = change;
+        tracing::warn!(kind = kind.name(), %vehicle, who = %key, %was, %now, refused, "a device is not as it always was");
+        self.emit(IngestEvent::DeviceChanged { vehicle: vehicle.clone(), kind: *kind, refused: *refused, at });
+    }
+
+    /// Takes in which vehicles' devices disagree now; says so aloud when it begins.
+    pub(crate) fn apart(&self, now: Vec<Disagreement>, at: UnixMs) {
+        let mut state = self.state();
+        for d in now.iter().filter(|d| !state.apart.iter().any(|known| known.vehicle == d.vehicle)) {
+            tracing::warn!(vehicle = %d.vehicle, devices = ?d.devices, metres = d.metres, "trackers of one vehicle disagree");
+            self.emit(IngestEvent::TrackersDisagree { vehicle: d.vehicle.clone(), at });
+        }
+        state.apart = now;
+    }
+
+    /// The clocks that were known to be off before a restart.
+    pub(crate) fn clocks(&self, known: impl Iterator<Item = (VehicleId, StoredClock)>) {
+        self.state().clocks.restore(known);
+    }
+
+    /// A clock is found to be off, or right again; said aloud.
+    pub(crate) fn clock_jumped(&self, device: &Device, clock: StoredClock, before: i64) {
+        let (vehicle, offset_ms, at) = (device.vehicle.clone(), clock.offset_ms, clock.since);
+        tracing::warn!(%vehicle, who = %device.key, before_ms = before, offset_ms, "a device's clock is off, or right again");
+        self.state().clocks.jumped(device, clock);
+        self.emit(IngestEvent::Clock { vehicle, offset_ms, at });
+    }
+
+    /// The gate has forgotten a device.
+    pub(crate) fn forget_clock(&self, key: &DeviceKey) {
+        self.state().clocks.forget(key);
+    }
+
+    /// Clocks to be written down: device, offset, since when.
+    pub(crate) fn take_clocks(&self) -> Vec<(i64, i64, UnixMs)> {
+        self.state().clocks.take_dirty()
+    }
+
+    /// That could not be written down.
+    pub(crate) fn clock_not_written(&self, device: i64) {
+        self.state().clocks.still_dirty(device);
+    }
+
+    /// How far a device's clock is ahead as far as was written down, ms; negative = behind.
+    pub(crate) fn clock_ms(&self, key: &DeviceKey) -> i64 {
+        self.state().clocks.of(key)
+    }
+
+    /// How many clocks are off, ahead and behind.
+    pub(crate) fn clocks_off(&self) -> (usize, usize) {
+        self.state().clocks.off()
+    }
+
+    /// What a dispatcher should know now, in no order.
     pub(crate) fn concerns(&self, now: UnixMs) -> Vec<Concern> {
         let state = self.state();
         let mut all = Vec::new();
@@ -361,6 +455,8 @@ impl Watch {
         all.extend(state.sky.iter().map(of_warfare));
         all.extend(state.alarms.concerns(now));
         all.extend(state.brokers.concerns(now));
+        all.extend(state.clocks.concerns(now));
+        all.extend(state.apart.iter().map(of_apart));
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };
@@ -382,9 +478,27 @@ impl Watch {
                 since: e.since,
             });
         }
-        all.sort_by(|a, b| a.level.cmp(&b.level).then(b.since.cmp(&a.since)).then_with(|| a.key.cmp(&b.key)));
-        all.truncate(MOST_CONCERNS);
         all
+    }
+}
+
+fn of_apart(d: &Disagreement) -> Concern {
+    let (vehicle, km) = (&d.vehicle, d.metres / 1000.0);
+    let devices: Vec<String> = d.devices.iter().map(ToString::to_string).collect();
+    let devices = devices.join(", ");
+    Concern {
+        key: format!("ingest:trackers_disagree:{vehicle}"),
+        level: 1,
+        kind: "trackers_disagree".into(),
+        text_uk: format!(
+            "{vehicle}: його трекери ({devices}) показують місця за {km:.1} км одне від одного. Не показуємо жодного: зніміть той, що не в цій машині"
+        ),
+        text_en: format!(
+            "{vehicle}: its trackers ({devices}) say places {km:.1} km apart. Neither is shown: take the one off the list that is not in this vehicle"
+        ),
+        vehicle_id: Some(vehicle.to_string()),
+        route_id: None,
+        since: d.since,
     }
 }
 
@@ -400,8 +514,11 @@ fn of_warfare(e: &gate::Episode) -> Concern {
             ),
         ),
         Warfare::Jamming => (
-            format!("Глушіння супутникових сигналів біля {lat:.3}, {lon:.3}: машин без координат: {n}"),
-            format!("Satellite signals are being jammed near {lat:.3}, {lon:.3}: {n} vehicles have no position"),
+            format!("Глушіння супутникових сигналів біля {lat:.3}, {lon:.3}: машин без координат: {n}{}", silent_uk(e)),
+            format!(
+                "Satellite signals are being jammed near {lat:.3}, {lon:.3}: {n} vehicles have no position{}",
+                silent_en(e)
+            ),
         ),
     };
     Concern {
@@ -413,5 +530,29 @@ fn of_warfare(e: &gate::Episode) -> Concern {
         vehicle_id: None,
         route_id: None,
         since: e.since,
+    }
+}
+
+fn silent_uk(e: &gate::Episode) -> String {
+    if e.silent == 0 {
+        String::new()
+    } else {
+        format!(
+            ", із них мовчать: {}{}",
+            e.silent,
+            if e.silent < e.vehicles { "" } else { " (або це мобільна мережа)" }
+        )
+    }
+}
+
+fn silent_en(e: &gate::Episode) -> String {
+    if e.silent == 0 {
+        String::new()
+    } else {
+        format!(
+            ", {} of them say nothing{}",
+            e.silent,
+            if e.silent < e.vehicles { "" } else { " (or it is the mobile network)" }
+        )
     }
 }

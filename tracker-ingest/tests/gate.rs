@@ -128,7 +128,7 @@ mod scenarios {
             said(&mut gate, &record(t + 3600.0, 48.85, 37.6), t);
         }
         let device = DeviceKey::from("352093081452251");
-        assert_eq!(gate.lead_ms(&device), 3_600_000);
+        assert_eq!(gate.clock_ms(&device), 3_600_000);
         let answers: Vec<String> = (5..20)
             .map(|i| {
                 let t = (DAY + i * 10) as f64;
@@ -137,7 +137,7 @@ mod scenarios {
             .collect();
         assert_eq!(answers[0], "history out_of_order");
         assert_eq!(answers[14], "live", "{answers:?}");
-        assert_eq!(gate.lead_ms(&device), 0);
+        assert_eq!(gate.clock_ms(&device), 0);
     }
 
     #[test]

@@ -181,3 +181,94 @@ fn a_tunnel_and_a_status_without_a_position_are_no_jamming() {
     }
     assert!(f.episodes().is_empty());
 }
+
+/// For so many seconds, every ten: vehicles that `speak` are at home, the others say nothing at all.
+fn goes_on(f: &mut Fleet, secs: i64, n: usize, speak: impl Fn(usize) -> bool) {
+    for _ in 0..secs / 10 {
+        f.now += 10;
+        (0..n).filter(|i| speak(*i)).for_each(|i| drop(f.at_home(i)));
+        f.episodes();
+    }
+}
+
+#[test]
+fn vehicles_that_fall_silent_together_while_the_rest_speaks_are_jammed() {
+    let mut f = Fleet::of(60);
+    goes_on(&mut f, 120, 60, |i| i >= 20);
+    let episodes = f.episodes();
+    assert_eq!(episodes.len(), 1, "{episodes:?}");
+    assert_eq!((episodes[0].0, episodes[0].1), (Warfare::Jamming, 20));
+    let now = UnixMs::from_secs(DAY + f.now);
+    let e = f.gate.episodes(now).remove(0);
+    assert_eq!((e.silent, now.secs_since(e.since)), (20, 120), "since they were heard last");
+    assert!((48.80..48.84).contains(&e.lat), "where they were: {e:?}");
+    goes_on(&mut f, 1800, 60, |i| i >= 20);
+    assert_eq!(f.episodes().len(), 1, "for as long as it lasts");
+    goes_on(&mut f, 400, 60, |_| true);
+    assert!(f.episodes().is_empty(), "over when they are back");
+}
+
+#[test]
+fn half_of_an_area_deaf_and_half_silent_is_one_jamming_however_small_the_area() {
+    let mut f = Fleet::of(60);
+    // Vehicles three kilometres on see satellites, as in a city where only the centre is jammed.
+    for _ in 0..12 {
+        f.now += 10;
+        (10..60).for_each(|i| drop(f.at_home(i)));
+        (0..10).filter(|i| i % 2 == 0).for_each(|i| drop(f.deaf(i)));
+        f.episodes();
+    }
+    let episodes = f.episodes();
+    assert_eq!(episodes.len(), 1, "{episodes:?}");
+    assert!(episodes[0].1 >= 8, "{episodes:?}");
+}
+
+#[test]
+fn an_outage_of_everything_or_of_one_operator_is_no_jamming() {
+    let mut f = Fleet::of(60);
+    goes_on(&mut f, 600, 60, |_| false);
+    assert!(f.episodes().is_empty(), "the broker, the listener, the network");
+    let mut f = Fleet::of(60);
+    goes_on(&mut f, 600, 60, |i| i % 2 == 0);
+    assert!(f.episodes().is_empty(), "every second vehicle, everywhere");
+    let mut f = Fleet::of(60);
+    goes_on(&mut f, 600, 60, |i| i % 3 != 0);
+    assert!(f.episodes().is_empty(), "every third");
+}
+
+#[test]
+fn the_end_of_the_day_and_a_depot_that_closes_are_no_jamming() {
+    // They stand for some minutes wherever they are, then are switched off.
+    let mut f = Fleet::of(60);
+    let parked: Vec<(f64, f64)> = (0..20).map(|i| f.home(i)).collect();
+    for _ in 0..20 {
+        f.now += 10;
+        (20..60).for_each(|i| drop(f.at_home(i)));
+        parked.iter().enumerate().for_each(|(i, at)| drop(f.at(i, *at)));
+    }
+    goes_on(&mut f, 600, 60, |i| i >= 20);
+    assert!(f.episodes().is_empty());
+    // They drive to one gate, and are switched off while they roll through it.
+    let mut f = Fleet::of(60);
+    for _ in 0..90 {
+        f.now += 10;
+        (10..60).for_each(|i| drop(f.at_home(i)));
+        for i in 0..10 {
+            let (lat, lon) = f.home(i);
+            let at = (48.815 + (lat - 48.815) * (1.0 - (f.now as f64 - 60.0) / 900.0).max(0.05), lon);
+            f.at(i, at);
+        }
+    }
+    goes_on(&mut f, 600, 60, |i| i >= 10);
+    assert!(f.episodes().is_empty());
+}
+
+#[test]
+fn single_trackers_that_fail_now_and_then_are_no_jamming() {
+    let mut f = Fleet::of(80);
+    for minute in 0..120 {
+        // One in forty is off for ten minutes, another every minute, wherever it is.
+        goes_on(&mut f, 60, 80, |i| (i * 37 + minute / 10 * 13) % 40 != 0);
+        assert!(f.episodes().is_empty(), "minute {minute}");
+    }
+}

@@ -3,6 +3,8 @@
 //! One model of position serves every view: the next stop and the share of the way to it, for where
 //! a vehicle is and for where the timetable wants it.
 
+mod devices;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::time::{ServiceDate, UnixMs};
 use crate::timetable::Mode;
 use crate::warfare::Warfare;
+
+pub use devices::{DeviceState, DeviceView, Devices, DevicesChange, ReasonView};
 
 /// What a vehicle is doing (DESIGN §2, `replay --matches`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -256,6 +260,9 @@ pub struct DispatchState {
     pub vehicles: Vec<VehicleView>,
     /// What needs somebody, the most urgent first.
     pub concerns: Vec<Concern>,
+    /// The trackers, and what of theirs was refused.
+    #[serde(default)]
+    pub devices: Devices,
 }
 
 /// What has changed.
@@ -277,6 +284,9 @@ pub struct DispatchChange {
     /// All concerns, when any differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concerns: Option<Vec<Concern>>,
+    /// What of the trackers differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<DevicesChange>,
 }
 
 /// A message of `WS /v1/dispatch`, at most one a second.
@@ -331,6 +341,9 @@ impl DispatchState {
         if let Some(concerns) = change.concerns {
             self.concerns = concerns;
         }
+        if let Some(devices) = change.devices {
+            self.devices.apply(devices);
+        }
     }
 
     /// The difference that turns `self` into `next`; `None` when nothing but the time differs.
@@ -347,9 +360,10 @@ impl DispatchState {
         let stays = |id: &str| next.vehicles.binary_search_by(|v| v.id.as_str().cmp(id)).is_ok();
         let gone: Vec<_> = self.vehicles.iter().filter(|v| !stays(&v.id)).map(|v| v.id.clone()).collect();
         let concerns = (self.concerns != next.concerns).then(|| next.concerns.clone());
-        if routes.is_empty() && vehicles.is_empty() && gone.is_empty() && concerns.is_none() {
+        let devices = self.devices.difference(&next.devices);
+        if routes.is_empty() && vehicles.is_empty() && gone.is_empty() && concerns.is_none() && devices.is_none() {
             return None;
         }
-        Some(DispatchChange { as_of: next.as_of.clone(), now: next.now, routes, vehicles, gone, concerns })
+        Some(DispatchChange { as_of: next.as_of.clone(), now: next.now, routes, vehicles, gone, concerns, devices })
     }
 }

@@ -19,6 +19,7 @@ pub(super) const fn name(screen: Screen) -> Word {
         Screen::Overview => words::OVERVIEW,
         Screen::Ladder => words::LADDER,
         Screen::Vehicle => words::VEHICLE,
+        Screen::Devices => words::DEVICES,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::live::{Link, Live};
 use crate::state::{App, Now, Overlay, Screen};
 
 mod chrome;
+pub mod devices;
 mod help;
 pub mod ladder;
 pub mod overview;
@@ -50,6 +51,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, live: &Live, local: UnixMs) {
         Screen::Overview => overview::draw(frame, body, app, now),
         Screen::Ladder => ladder::draw(frame, body, app, now),
         Screen::Vehicle => vehicle::draw(frame, body, app, now),
+        Screen::Devices => devices::draw(frame, body, app, now),
     }
     if let (true, Link::Lost { since, .. }) = (lost, live.link()) {
         let at = live.server_time(*since).unwrap_or(now.now);

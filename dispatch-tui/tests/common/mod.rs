@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use transit_model::dispatch::{
-    Concern, DispatchState, LadderRail, LadderStop, Phase, Place, RouteView, StopAhead, VehicleKind, VehicleTrip,
-    VehicleView,
+    Concern, DeviceState, DeviceView, Devices, DispatchState, LadderRail, LadderStop, Phase, Place, ReasonView,
+    RouteView, StopAhead, VehicleKind, VehicleTrip, VehicleView,
 };
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::Mode;
@@ -107,6 +107,7 @@ pub(crate) fn city(now: UnixMs) -> DispatchState {
         ladders: CITY.iter().map(|plan| (plan.0.to_owned(), rails(plan))).collect::<BTreeMap<_, _>>(),
         vehicles,
         concerns: concerns(now),
+        devices: devices(now),
     }
 }
 
@@ -235,6 +236,62 @@ fn route(plan: &Plan, vehicles: &[VehicleView], now: UnixMs) -> RouteView {
         on_time: count(|d| (-60..=300).contains(&d)),
         late: count(|d| d > 300),
         last_seen: on().map(|v| v.fix_time).max(),
+    }
+}
+
+fn devices(now: UnixMs) -> Devices {
+    let one = |vehicle: &str, device: &str, protocol: &str, ago: i64, state: DeviceState| DeviceView {
+        id: format!("{vehicle} {device}"),
+        device: device.to_owned(),
+        vehicle_id: Some(vehicle.to_owned()),
+        label: None,
+        protocol: Some(protocol.to_owned()),
+        heard: Some(now.plus_secs(-ago)),
+        state,
+        ..DeviceView::default()
+    };
+    let refused = |reason: &str, n: u64, d: DeviceView| DeviceView {
+        last_reason: Some(reason.to_owned()),
+        refused: BTreeMap::from([(reason.to_owned(), n)]),
+        open: vec![reason.to_owned()],
+        ..d
+    };
+    let mut list = vec![
+        one("1024", "…2251", "teltonika", 40, DeviceState::Heard),
+        DeviceView { clock_offset_s: -3600, ..one("1031", "…7781", "egts", 40, DeviceState::Heard) },
+        refused("clock_off", 12, one("1032", "…7782", "egts", 40, DeviceState::ClockOff)),
+        refused("not_as_usual", 3, one("1040", "…0404", "teltonika", 700, DeviceState::Refused)),
+        one("1045", "…0405", "wialon", 40, DeviceState::Changed),
+        one("1050", "…0406", "galileosky", 400, DeviceState::Silent),
+        refused("trackers_disagree", 88, one("2001", "…1111", "teltonika", 40, DeviceState::Disagrees)),
+        DeviceView { heard: None, protocol: None, ..one("2002", "…", "", 0, DeviceState::Gone) },
+        DeviceView {
+            id: "? 3fa2b1c0".to_owned(),
+            vehicle_id: None,
+            label: Some("46.211.3.9".to_owned()),
+            ..one("", "…9012", "h02", 5400, DeviceState::Quarantine)
+        },
+    ];
+    list.sort_by(|a, b| a.id.cmp(&b.id));
+    let reason = |name: &str, uk: &str, en: &str, hour| ReasonView {
+        reason: name.to_owned(),
+        text_uk: uk.to_owned(),
+        text_en: en.to_owned(),
+        hour,
+        open: 1,
+    };
+    Devices {
+        list,
+        reasons: vec![
+            reason(
+                "trackers_disagree",
+                "два трекери однієї машини кажуть різне",
+                "two trackers of one vehicle disagree",
+                88,
+            ),
+            reason("clock_off", "годинник трекера збитий", "tracker clock is wrong", 12),
+            reason("not_as_usual", "трекер не такий, як завжди", "a tracker not as it always was", 3),
+        ],
     }
 }
 

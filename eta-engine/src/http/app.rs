@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use transit_model::clock::{SharedClock, Stopwatch};
-use transit_model::dispatch::Concern;
+use transit_model::dispatch::{Concern, Devices};
 use transit_model::ids::{StopIdx, VehicleId};
 
 use super::directory::Directory;
@@ -72,6 +72,8 @@ pub struct Setup {
     pub feed_zip: Option<Bytes>,
     /// What needs somebody beyond what the engine knows: of ingest, of the store.
     pub extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
+    /// The trackers, as ingest knows them.
+    pub devices: Arc<ArcSwap<Devices>>,
     /// A proxy in front sets `X-Forwarded-For`; its last entry is the client.
     pub trust_proxy: bool,
     /// Where measures are kept; without it none can be taken.
@@ -92,6 +94,7 @@ pub struct AppState {
     pub(super) metrics: HttpMetrics,
     pub(super) feed_zip: Option<Bytes>,
     pub(super) extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
+    pub(super) devices: Arc<ArcSwap<Devices>>,
     pub(super) trust_proxy: bool,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) limits: Limits,
@@ -115,6 +118,7 @@ impl AppState {
             metrics,
             feed_zip: setup.feed_zip,
             extra_concerns: setup.extra_concerns,
+            devices: setup.devices,
             trust_proxy: setup.trust_proxy,
             store: setup.store,
             limits: setup.limits,

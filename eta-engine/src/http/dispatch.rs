@@ -86,7 +86,8 @@ fn now_of(app: &AppState, frame: &Frame, cleared: &Cleared) -> DispatchState {
     let (world, now) = (app.whole(cleared), app.clock.now());
     let mut extra = (**app.extra_concerns.load()).clone();
     extra.extend(app.published(cleared).decided(|gate| gate.concerns(&world.timetable, now)));
-    picture(&world, frame, &extra, app.clock.speed(), now)
+    let state = picture(&world, frame, &extra, app.clock.speed(), now);
+    DispatchState { devices: (**app.devices.load()).clone(), ..state }
 }
 
 /// Keeps the hub going for as long as the server lives.

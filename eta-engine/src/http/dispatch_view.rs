@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use transit_model::dispatch::{
-    Concern, DispatchState, HeldView, LadderRail, LadderStop, Phase, Place, RouteView, StopAhead, VehicleKind,
+    Concern, Devices, DispatchState, HeldView, LadderRail, LadderStop, Phase, Place, RouteView, StopAhead, VehicleKind,
     VehicleTrip, VehicleView,
 };
 use transit_model::ids::{Idx, PatternIdx, RouteIdx, StopPos};
@@ -94,6 +94,7 @@ pub fn picture(world: &World, frame: &Frame, extra: &[Concern], clock_speed: f64
         ladders: frame.ladders.clone(),
         vehicles: world.vehicles.iter().map(|v| vehicle(t, v, now)).collect(),
         concerns,
+        devices: Devices::default(),
     }
 }
 

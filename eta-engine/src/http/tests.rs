@@ -60,6 +60,7 @@ fn town_behind(gate: Gate, limits: Limits, tokens: Vec<TokenRow>, store: Option<
         registry: Registry::default(),
         feed_zip: Some(Bytes::from_static(b"PK the feed")),
         extra_concerns: Arc::default(),
+        devices: Arc::default(),
         trust_proxy: true,
         store,
         limits,

@@ -103,7 +103,7 @@ impl From<SimDevice> for NewDevice {
     /// As it goes on the registry.
     fn from(d: SimDevice) -> Self {
         let label = Some(format!("simulated, {}", d.protocol));
-        Self { key: d.device, vehicle: d.vehicle, kind: d.kind, label, token: d.token }
+        Self { key: d.device, vehicle: d.vehicle, kind: d.kind, label, token: d.token, beside: false }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Limits;
+
 /// The area a feed's vehicles move in, degrees.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Bounds {
@@ -58,6 +60,9 @@ pub struct GateConfig {
     pub ahead_secs: u32,
     /// The most a device's clock may be ahead, seconds, and still be corrected.
     pub max_lead_secs: u32,
+    /// The most a device's clock may be behind, seconds, and still be corrected; whole 1024 weeks apart. 0: a
+    /// clock is never taken for behind, which is right where a server between holds messages back.
+    pub max_lag_secs: u32,
     /// The fastest a vehicle of the feed drives, m/s.
     pub max_speed_mps: f64,
     /// How far a standing receiver wanders, metres: added to what speed allows.
@@ -77,11 +82,25 @@ impl Default for GateConfig {
             live_secs: 600,
             ahead_secs: 5,
             max_lead_secs: 26 * 3600,
+            max_lag_secs: 26 * 3600,
             max_speed_mps: 45.0,
             slack_m: 150.0,
             jump_m: 2000.0,
             margin_m: 30_000.0,
             readmit: 3,
+        }
+    }
+}
+
+impl GateConfig {
+    /// What a clock may be.
+    pub(super) const fn clock(&self) -> Limits {
+        Limits {
+            tolerance: self.ahead_secs as i64 * 1000,
+            most: self.max_lead_secs as i64 * 1000,
+            most_behind: self.max_lag_secs as i64 * 1000,
+            agreeing: self.readmit,
+            backlog: self.backlog_secs as i64 * 1000,
         }
     }
 }

@@ -4,13 +4,14 @@
 //! what the whole fleet does at once (jamming, spoofing) is judged by a structure beside it, from the same
 //! verdicts. Checksums are the codecs' part and were right when a record comes here.
 
+mod clock;
 mod config;
-mod lead;
+mod pair;
 mod sky;
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use transit_model::fix::{Fix, Source};
 use transit_model::ids::VehicleId;
 use transit_model::plane::haversine;
@@ -19,10 +20,12 @@ use transit_model::warfare::Raid;
 
 use crate::codec::{DeviceKey, Position, Record};
 use crate::rejection::Rejection;
-use lead::{Lead, Limits};
-use sky::Sky;
+use clock::Clock;
+use pair::Pairs;
+use sky::{Sky, Voice};
 
 pub use config::{Bounds, GateConfig};
+pub use pair::Disagreement;
 pub use sky::{Episode, Warfare};
 
 /// A device is being heard when it was live so short a time ago, ms.
@@ -31,6 +34,20 @@ const HEARD: i64 = 600_000;
 const SPEAKS: i64 = 90_000;
 /// How many records of a device are remembered to know a repeated one.
 const REMEMBERED: usize = 32;
+/// How often the gate looks for who has fallen silent, ms.
+const LOOKED: i64 = 10_000;
+/// After so long a silence a device is out of service and tells nothing about the sky, ms.
+const GONE: i64 = 3_600_000;
+/// A device is silent after so long, ms, and after so many of its usual intervals.
+const SILENT: i64 = 60_000;
+const SILENT_INTERVALS: i64 = 4;
+/// A vehicle that covered less than this in a second on its last stretch was standing, m/s.
+const DRIVES: f64 = 2.5;
+/// A clock that is off by so much more or less than it was has jumped, ms.
+const CLOCK_JUMPED: i64 = 30_000;
+/// So many others that are late by the same, within this, ms, are no clocks: somebody on the way holds messages back.
+const LATE_TOGETHER: usize = 3;
+const LATE_ALIKE: i64 = 10_000;
 
 /// A record before the gate.
 #[derive(Clone, Copy, Debug)]
@@ -79,14 +96,50 @@ pub struct Seen {
     pub lon: f64,
 }
 
+/// A clock that was found to be off, set right, or off by another amount.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClockJump {
+    /// Whose.
+    pub device: DeviceKey,
+    /// How far it was ahead before, ms; negative = behind.
+    pub before: i64,
+    /// And is now.
+    pub after: i64,
+}
+
+/// What the gate knows of a device that was heard.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Known {
+    /// When it was heard last.
+    pub heard: UnixMs,
+    /// By which protocol.
+    pub source: Source,
+    /// How far its clock is ahead, ms; negative = behind.
+    pub clock_ms: i64,
+    /// Whether its clock is thought to be off by an amount that is not known yet.
+    pub clock_suspected: bool,
+}
+
 #[derive(Debug, Default)]
 struct Device {
-    lead: Lead,
+    clock: Clock,
+    heard: Option<Heard>,
     live: Option<Live>,
     /// Where it was before it was believed to have jumped: if that was spoofing, it is still there.
     before: Option<(Live, UnixMs)>,
     doubted: Option<(Seen, u32)>,
-    records: VecDeque<Known>,
+    records: VecDeque<Kept>,
+}
+
+/// How a device is heard.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: UnixMs,
+    source: Source,
+    /// Its usual interval, ms.
+    interval: i64,
+    /// Whether its vehicle was on the move when it was live last.
+    moving: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +150,7 @@ struct Live {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Kept {
     time: UnixMs,
     sequence: u32,
     mark: Option<Rejection>,
@@ -110,6 +163,12 @@ pub struct Gate {
     area: Option<Bounds>,
     devices: FxHashMap<DeviceKey, Device>,
     sky: Sky,
+    /// When it was last looked for who is silent.
+    looked: UnixMs,
+    /// Vehicles with more than one device, and which of theirs moves them.
+    shared: FxHashSet<VehicleId>,
+    pairs: Pairs,
+    jumps: Vec<ClockJump>,
 }
 
 impl Gate {
@@ -121,6 +180,10 @@ impl Gate {
             area: bounds.map(|b| b.widened(config.margin_m)),
             devices: FxHashMap::default(),
             sky: Sky::default(),
+            looked: UnixMs(i64::MIN),
+            shared: FxHashSet::default(),
+            pairs: Pairs::default(),
+            jumps: Vec::new(),
         }
     }
 
@@ -132,26 +195,70 @@ impl Gate {
         }
     }
 
+    /// Tells how far a device's clock was known to be ahead (negative: behind), ms, so that a restart need not learn it.
+    pub fn restore_clock(&mut self, device: &DeviceKey, offset_ms: i64) {
+        let state = self.devices.entry(device.clone()).or_default();
+        state.clock = Clock::known(offset_ms);
+        if let Some(live) = state.live.as_mut() {
+            live.own_time = UnixMs(live.seen.time.0.saturating_add(offset_ms));
+        }
+    }
+
     /// Forgets a device: it was taken off the list, or moved to another vehicle.
     pub fn forget(&mut self, device: &DeviceKey) {
         self.devices.remove(device);
+        self.pairs.forget(device);
     }
 
-    /// How far a device's clock is known to be ahead, ms.
+    /// Says which vehicles have more than one device.
+    pub fn share(&mut self, vehicles: FxHashSet<VehicleId>) {
+        self.pairs.keep(&vehicles);
+        self.shared = vehicles;
+    }
+
+    /// How far a device's clock is known to be ahead, ms; negative = behind.
     #[must_use]
-    pub fn lead_ms(&self, device: &DeviceKey) -> i64 {
-        self.devices.get(device).map_or(0, |d| d.lead.ms())
+    pub fn clock_ms(&self, device: &DeviceKey) -> i64 {
+        self.devices.get(device).map_or(0, |d| d.clock.offset_ms())
+    }
+
+    /// What is known of every device that was heard.
+    pub fn known(&self) -> impl Iterator<Item = (&DeviceKey, Known)> {
+        self.devices.iter().filter_map(|(key, d)| {
+            let h = d.heard?;
+            let (clock_ms, clock_suspected) = (d.clock.offset_ms(), d.clock.is_suspected());
+            Some((key, Known { heard: h.at, source: h.source, clock_ms, clock_suspected }))
+        })
+    }
+
+    /// Clocks that have jumped since this was asked last.
+    pub fn take_jumps(&mut self) -> Vec<ClockJump> {
+        std::mem::take(&mut self.jumps)
+    }
+
+    /// Vehicles whose devices say they are in two places, as far as was heard until now.
+    pub fn disagreements(&mut self, now: UnixMs) -> Vec<Disagreement> {
+        self.pairs.disagreements(now)
     }
 
     /// The episodes of electronic warfare that last at a moment, not before the last one told.
     pub fn episodes(&mut self, now: UnixMs) -> Vec<Episode> {
-        self.sky.forget(now);
+        self.look(now);
         self.sky.episodes()
+    }
+
+    /// Brings the sky to a moment.
+    fn look(&mut self, now: UnixMs) {
+        if now.0.saturating_sub(self.looked.0) >= LOOKED {
+            self.looked = now;
+            self.look_for_silence(now);
+        }
+        self.sky.forget(now);
     }
 
     /// The same as the engine wants them: with the vehicles affected, whom `vehicle_of` knows.
     pub fn raids(&mut self, now: UnixMs, vehicle_of: impl Fn(&DeviceKey) -> Option<VehicleId>) -> Vec<Raid> {
-        self.sky.forget(now);
+        self.look(now);
         let mut raids = Vec::new();
         for (e, who) in self.sky.affected() {
             let mut vehicles: Vec<VehicleId> = who.filter_map(&vehicle_of).collect();
@@ -161,9 +268,46 @@ impl Gate {
         raids
     }
 
+    /// Asks who of those that were heard has stopped speaking.
+    fn look_for_silence(&mut self, now: UnixMs) {
+        let fleet: Vec<Voice<'_>> = self
+            .devices
+            .iter()
+            .filter_map(|(device, d)| {
+                let (heard, live) = (d.heard?, d.live?);
+                let quiet = now.0.saturating_sub(heard.at.0);
+                if quiet >= GONE {
+                    return None;
+                }
+                let silent = quiet >= SILENT.max(SILENT_INTERVALS.saturating_mul(heard.interval));
+                let since = silent.then_some(heard.at);
+                Some(Voice { device, lat: live.seen.lat, lon: live.seen.lon, since, moving: heard.moving })
+            })
+            .collect();
+        self.sky.silence(now, &fleet);
+    }
+
+    /// Grants what a clock claims unless others are late by as much: then it is no clock.
+    fn settle_claim(&mut self, device: &DeviceKey) {
+        let limits = self.config.clock();
+        let Some(level) = self.devices.get(device).and_then(|d| d.clock.claims(limits)) else { return };
+        let alike = |d: &Device| d.clock.late_by().is_some_and(|by| (by - level).abs() <= LATE_ALIKE);
+        let others = self.devices.iter().filter(|(key, d)| *key != device && alike(d)).count();
+        if others < LATE_TOGETHER
+            && let Some(d) = self.devices.get_mut(device)
+        {
+            let before = d.clock.offset_ms();
+            d.clock.grant(level);
+            self.jumps.push(ClockJump { device: device.clone(), before, after: d.clock.offset_ms() });
+        }
+    }
+
     /// Judges a record received at a moment. Moments must not run backwards.
     pub fn judge(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
-        let judged = self.judge_alone(raw, received);
+        let (judged, claims) = self.judge_alone(raw, received);
+        if claims {
+            self.settle_claim(raw.device);
+        }
         let heard = |d: &Device| d.live.is_some_and(|l| received.0.saturating_sub(l.seen.time.0) < HEARD);
         let recent = !older(judged.time, received, self.config.live_secs);
         let at = raw.record.position.map(|p| Seen { time: judged.time, lat: p.lat, lon: p.lon });
@@ -222,26 +366,35 @@ impl Gate {
         }
     }
 
-    fn judge_alone(&mut self, raw: &Raw<'_>, received: UnixMs) -> Judged {
+    /// What becomes of a record for itself; and whether its device's clock claims to be behind.
+    fn judge_alone(&mut self, raw: &Raw<'_>, received: UnixMs) -> (Judged, bool) {
         let own_time = raw.record.time.unwrap_or(received);
         let Some(vehicle) = raw.vehicle else {
             let r = Rejection::UnknownDevice;
-            return Judged { verdict: Verdict::Refused(r), time: own_time, mark: Some(r) };
+            return (Judged { verdict: Verdict::Refused(r), time: own_time, mark: Some(r) }, false);
         };
-        let Self { config, area, devices, sky } = self;
+        let Self { config, area, devices, sky, shared, pairs, jumps, .. } = self;
         let device = devices.entry(raw.device.clone()).or_default();
+        device.hear(raw.source, received);
 
-        let time = match device.date(own_time, received, config) {
+        let before = device.clock.offset_ms();
+        let dated = device.date(own_time, received, config);
+        let after = device.clock.offset_ms();
+        if (after - before).abs() >= CLOCK_JUMPED {
+            jumps.push(ClockJump { device: raw.device.clone(), before, after });
+        }
+        let claims = device.clock.claims(config.clock()).is_some();
+        let time = match dated {
             Ok(time) => time,
-            Err(r) => return device.refuse(raw, own_time, own_time, r),
+            Err(r) => return (device.refuse(raw, own_time, own_time, r), claims),
         };
         if let Some(known) = device.known(own_time, raw.record.sequence) {
-            return Judged { verdict: Verdict::Refused(Rejection::Duplicate), time, mark: known.mark };
+            return (Judged { verdict: Verdict::Refused(Rejection::Duplicate), time, mark: known.mark }, claims);
         }
         let place = raw.record.position.ok_or(Rejection::NoPosition).and_then(|p| somewhere(p, area.as_ref()));
         let p = match place {
             Ok(p) => p,
-            Err(r) => return device.refuse(raw, own_time, time, r),
+            Err(r) => return (device.refuse(raw, own_time, time, r), claims),
         };
         let seen = Seen { time, lat: p.lat, lon: p.lon };
         let fix = Fix {
@@ -257,18 +410,24 @@ impl Gate {
         };
         if let Some(r) = device.late(time, received, config) {
             device.remember(raw, own_time, Some(r));
-            return Judged { verdict: Verdict::HistoryOnly(fix, r), time, mark: Some(r) };
+            return (Judged { verdict: Verdict::HistoryOnly(fix, r), time, mark: Some(r) }, claims);
         }
         if sky.holds(raw.device, seen, received) {
-            return device.refuse(raw, own_time, time, Rejection::Spoofed);
+            return (device.refuse(raw, own_time, time, Rejection::Spoofed), claims);
         }
         if let Some(r) = device.implausible(seen, config) {
-            return device.refuse(raw, own_time, time, r);
+            return (device.refuse(raw, own_time, time, r), claims);
         }
-        device.live = Some(Live { seen, own_time });
-        device.doubted = None;
+        device.go_to(seen, own_time);
+        if !shared.is_empty()
+            && shared.contains(vehicle)
+            && let Some(r) = pairs.speaks(vehicle, raw.device, seen, received)
+        {
+            device.remember(raw, own_time, Some(r));
+            return (Judged { verdict: Verdict::HistoryOnly(fix, r), time, mark: Some(r) }, claims);
+        }
         device.remember(raw, own_time, None);
-        Judged { verdict: Verdict::Live(fix), time, mark: None }
+        (Judged { verdict: Verdict::Live(fix), time, mark: None }, claims)
     }
 }
 
@@ -290,17 +449,39 @@ fn somewhere(p: Position, area: Option<&Bounds>) -> Result<Position, Rejection> 
 }
 
 impl Device {
+    /// Takes in that it was heard.
+    fn hear(&mut self, source: Source, received: UnixMs) {
+        self.heard = Some(match self.heard {
+            Some(h) if h.at == received => Heard { source, ..h },
+            Some(h) => {
+                let gap = received.0.saturating_sub(h.at.0).clamp(0, GONE);
+                // A long gap is one: an interval is what is usual.
+                let interval =
+                    if h.interval == 0 { gap } else { h.interval + (gap.min(4 * h.interval) - h.interval) / 8 };
+                Heard { at: received, source, interval, moving: h.moving }
+            }
+            None => Heard { at: received, source, interval: 0, moving: false },
+        });
+    }
+
+    /// Takes in where it is, live.
+    fn go_to(&mut self, seen: Seen, own_time: UnixMs) {
+        if let (Some(h), Some(l)) = (self.heard.as_mut(), self.live) {
+            let seconds = seen.time.secs_f64() - l.seen.time.secs_f64();
+            let metres = haversine(l.seen.lat, l.seen.lon, seen.lat, seen.lon);
+            h.moving = seconds > 0.0 && metres >= DRIVES * seconds;
+        }
+        self.live = Some(Live { seen, own_time });
+        self.doubted = None;
+    }
+
     /// When the record was made, by our clock.
     fn date(&mut self, own_time: UnixMs, received: UnixMs, config: &GateConfig) -> Result<UnixMs, Rejection> {
-        let limits = Limits {
-            tolerance: i64::from(config.ahead_secs) * 1000,
-            most: i64::from(config.max_lead_secs) * 1000,
-            agreeing: config.readmit,
-        };
-        if older(own_time, received, config.backlog_secs) {
+        let limits = config.clock();
+        let time = self.clock.correct(own_time, received, limits)?;
+        if older(time, received, config.backlog_secs) {
             return Err(Rejection::TooOld);
         }
-        let time = self.lead.correct(own_time, received, limits).ok_or(Rejection::Ahead)?;
         // When the lead is estimated anew a later fix may come to lie before an earlier one, by as much
         // as the tolerance; the device's own clock knows better.
         Ok(match self.live {
@@ -320,18 +501,18 @@ impl Device {
         if self.live.is_some_and(|l| time <= l.seen.time) {
             Some(Rejection::OutOfOrder)
         } else if older(time, received, config.live_secs) {
-            Some(Rejection::Stale)
+            Some(if self.clock.is_suspected() { Rejection::ClockOff } else { Rejection::Stale })
         } else {
             None
         }
     }
 
-    fn known(&self, time: UnixMs, sequence: u32) -> Option<Known> {
+    fn known(&self, time: UnixMs, sequence: u32) -> Option<Kept> {
         self.records.iter().rev().find(|k| k.time == time && k.sequence == sequence).copied()
     }
 
     fn remember(&mut self, raw: &Raw<'_>, time: UnixMs, mark: Option<Rejection>) {
-        let known = Known { time, sequence: raw.record.sequence, mark };
+        let known = Kept { time, sequence: raw.record.sequence, mark };
         if let Some(same) = self.records.iter_mut().find(|k| k.time == time && k.sequence == known.sequence) {
             *same = known;
             return;

@@ -4,6 +4,12 @@
 //! their fix within minutes, and most of those that are there. Both are told from single receivers that fail
 //! by number, place and time together; the constants below say how many, how near and how soon, and why.
 //!
+//! A jammed tracker may also say nothing at all: some wait for a fix before they speak, and a jammer strong enough
+//! takes the mobile network too. So vehicles that fall silent together in one area, while driving, count as those
+//! that say they have no fix; but only while the rest of the fleet goes on speaking, for a broker, a listener or an
+//! operator that fails takes vehicles from everywhere, and only where they are spread, for a depot in the evening
+//! takes them from one gate.
+//!
 //! Pure: it is told what the gate saw and when. It moves nobody; what a fix is refused for is the gate's part.
 
 use std::collections::VecDeque;
@@ -34,6 +40,16 @@ const ONE_AREA: f64 = 3_000.0;
 /// Of the vehicles of a jammed area that say anything at least this share has lost its fix. Vehicles in a tunnel or a hall have
 /// neighbours in the street that see satellites.
 const MOST_OF_THEM: f64 = 0.6;
+/// The radii of areas that are looked at for silence, metres, the smallest first.
+const SILENT_AREAS: [f64; 3] = [1_000.0, 2_000.0, ONE_AREA];
+/// Vehicles that are silent are spread over so many metres at least: those at one gate or terminal were switched off.
+const SPREAD: f64 = 400.0;
+/// Of the vehicles outside an area at most this share may have fallen silent with those inside it.
+const ELSEWHERE: f64 = 0.25;
+/// Of those an episode took at least so many must still be without a fix, or silent, for it to last.
+const STILL: usize = 2;
+/// Vehicles that are looked at as the middle of an area, at most.
+const MIDDLES: usize = 256;
 /// A fix is lost when it has been for so long, ms: a status message without a position is no loss.
 const LOST: i64 = 20_000;
 /// An episode has ended when nobody was affected for so long, ms.
@@ -61,6 +77,21 @@ pub struct Episode {
     pub radius_m: f64,
     /// How many vehicles it has affected.
     pub vehicles: usize,
+    /// How many of them say nothing at all now.
+    pub silent: usize,
+}
+
+/// A vehicle that was heard in the last hour, and whether it still is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice<'a> {
+    pub(super) device: &'a DeviceKey,
+    /// Where it was live last.
+    pub(super) lat: f64,
+    pub(super) lon: f64,
+    /// Since when it has been silent; `None` for one that speaks.
+    pub(super) since: Option<UnixMs>,
+    /// Whether it was on the move then.
+    pub(super) moving: bool,
 }
 
 #[derive(Debug)]
@@ -116,7 +147,8 @@ impl Sky {
         let who: FxHashSet<DeviceKey> = near.iter().map(|j| j.device.clone()).collect();
         let (lat, lon) = middle(near.iter().map(|j| (j.lat, j.lon)));
         let vehicles = who.len();
-        let episode = Episode { kind: Warfare::Spoofing, since, last: now, lat, lon, radius_m: 0.0, vehicles };
+        let episode =
+            Episode { kind: Warfare::Spoofing, since, last: now, lat, lon, radius_m: 0.0, vehicles, silent: 0 };
         self.episodes.push(Affected { episode, who });
         true
     }
@@ -193,8 +225,72 @@ impl Sky {
         let who: FxHashSet<DeviceKey> = near.iter().map(|(d, _)| (*d).clone()).collect();
         let (lat, lon) = middle(near.iter().map(|(_, l)| (l.lat, l.lon)));
         let vehicles = who.len();
-        let episode = Episode { kind: Warfare::Jamming, since, last: now, lat, lon, radius_m, vehicles };
+        let episode = Episode { kind: Warfare::Jamming, since, last: now, lat, lon, radius_m, vehicles, silent: 0 };
         self.episodes.push(Affected { episode, who });
+    }
+
+    /// Looks at who of the fleet has fallen silent, and at who still is of those an episode took.
+    pub(super) fn silence(&mut self, now: UnixMs, fleet: &[Voice<'_>]) {
+        let Self { episodes, losses, .. } = self;
+        let recent = |since: UnixMs, then: UnixMs| since >= then.plus_secs(-TOGETHER / 1000);
+        for a in episodes.iter_mut().filter(|a| a.episode.kind == Warfare::Jamming) {
+            let e = &mut a.episode;
+            let near = |v: &&Voice<'_>| haversine(e.lat, e.lon, v.lat, v.lon) <= 2.0 * ONE_AREA;
+            let silent: Vec<&Voice<'_>> =
+                fleet.iter().filter(|v| v.since.is_some_and(|s| recent(s, e.since))).filter(near).collect();
+            a.who.extend(silent.iter().filter(|v| v.moving).map(|v| v.device.clone()));
+            e.silent = silent.iter().filter(|v| a.who.contains(v.device)).count();
+            e.vehicles = a.who.len();
+            let deaf = losses.keys().filter(|d| a.who.contains(*d)).count();
+            if e.silent + deaf >= STILL {
+                e.last = now;
+            }
+        }
+        if episodes.len() >= MOST_EPISODES {
+            return;
+        }
+        let taken = |d: &DeviceKey| episodes.iter().any(|a| a.who.contains(d));
+        let deaf = |d: &DeviceKey| losses.get(d).is_some_and(|l| l.last.0.saturating_sub(l.since.0) >= LOST);
+        // Silence is noticed a while after it began.
+        let fresh = |v: &Voice<'_>| v.since.is_some_and(|s| recent(s, now.plus_secs(-TOGETHER / 1000)));
+        let lost = |v: &&Voice<'_>| !taken(v.device) && ((fresh(v) && v.moving) || deaf(v.device));
+        let candidates: Vec<&Voice<'_>> = fleet.iter().filter(lost).collect();
+        if candidates.len() < FEWEST {
+            return;
+        }
+        let affected = |v: &Voice<'_>| fresh(v) || deaf(v.device);
+        // Who has been silent for longer says nothing of what happens now.
+        let voices: Vec<&Voice<'_>> = fleet.iter().filter(|v| v.since.is_none() || fresh(v)).collect();
+        for middle_of in candidates.iter().take(MIDDLES) {
+            for radius in SILENT_AREAS {
+                let inside = |v: &&&Voice<'_>| haversine(middle_of.lat, middle_of.lon, v.lat, v.lon) <= radius;
+                let near: Vec<&&Voice<'_>> = candidates.iter().filter(inside).collect();
+                if near.len() < FEWEST || !(near.iter().any(|v| deaf(v.device)) || spread(&near) >= SPREAD) {
+                    continue;
+                }
+                let (mut there, mut gone, mut elsewhere, mut gone_elsewhere) = (0usize, 0usize, 0usize, 0usize);
+                for v in &voices {
+                    let (all, lost) =
+                        if inside(&v) { (&mut there, &mut gone) } else { (&mut elsewhere, &mut gone_elsewhere) };
+                    *all += 1;
+                    *lost += usize::from(affected(v));
+                }
+                let here = gone as f64 >= MOST_OF_THEM * there as f64;
+                let others =
+                    elsewhere - gone_elsewhere >= FEWEST && gone_elsewhere as f64 <= ELSEWHERE * elsewhere as f64;
+                if !here || !others {
+                    continue;
+                }
+                let since = near.iter().filter_map(|v| v.since.or(losses.get(v.device).map(|l| l.since))).min();
+                let (lat, lon) = middle(near.iter().map(|v| (v.lat, v.lon)));
+                let who: FxHashSet<DeviceKey> = near.iter().map(|v| v.device.clone()).collect();
+                let silent = near.iter().filter(|v| v.since.is_some()).count();
+                let (kind, since, vehicles) = (Warfare::Jamming, since.unwrap_or(now), who.len());
+                let episode = Episode { kind, since, last: now, lat, lon, radius_m: radius, vehicles, silent };
+                episodes.push(Affected { episode, who });
+                return;
+            }
+        }
     }
 
     /// A vehicle knows where it is.
@@ -239,4 +335,10 @@ fn middle(places: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
     let n = places.clone().count().max(1) as f64;
     let (lat, lon) = places.fold((0.0, 0.0), |(a, b), (lat, lon)| (a + lat, b + lon));
     (lat / n, lon / n)
+}
+
+/// How far apart the two are that are farthest from each other, roughly: across the box around them, metres.
+fn spread(near: &[&&Voice<'_>]) -> f64 {
+    let bounds = super::Bounds::around(near.iter().map(|v| (v.lat, v.lon)));
+    bounds.map_or(0.0, |b| haversine(b.south, b.west, b.north, b.east))
 }

@@ -9,6 +9,7 @@
 mod happened;
 mod read;
 mod schema;
+mod trust;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use crate::rejection::Rejection;
 
 pub use happened::Happened;
 pub use read::Quarantined;
+pub use trust::StoredClock;
 
 /// How the journal is kept.
 #[derive(Clone, Debug)]
@@ -186,6 +188,11 @@ enum Command {
         seen: Vec<Quarantined>,
         done: oneshot::Sender<Result<(), JournalError>>,
     },
+    /// What was learned of devices.
+    Trust {
+        write: trust::Write,
+        done: oneshot::Sender<Result<bool, JournalError>>,
+    },
     /// Nothing comes after it.
     Close,
     /// Deletes some of what was received before; says how many.
@@ -256,7 +263,8 @@ impl Journal {
     }
 
     /// Adds devices, or changes those with the same key; all or none, and they leave quarantine. A token
-    /// is kept when none is given. Vehicles may be exchanged among the devices of one call.
+    /// is kept when none is given. Vehicles may be exchanged among the devices of one call; a device that is
+    /// `beside` another may share its vehicle.
     ///
     /// # Errors
     /// When a key or a vehicle cannot be, a vehicle has another device, or the journal fails.

@@ -11,6 +11,7 @@ use transit_model::time::{ServiceDate, UnixMs};
 use super::{Journal, JournalError, source_named};
 use crate::codec::DeviceKey;
 use crate::gate::Seen;
+use crate::registry::binding::Policy;
 use crate::registry::{Device, TokenHash};
 
 /// A device that tried to send and is on no list.
@@ -143,8 +144,7 @@ async fn revision(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error>
 }
 
 async fn devices(connection: &mut SqliteConnection) -> Result<Vec<Device>, sqlx::Error> {
-    let sql =
-        "SELECT id, key, vehicle, kind, label, token_hash FROM devices WHERE vehicle IS NOT NULL ORDER BY vehicle";
+    let sql = "SELECT id, key, vehicle, kind, label, token_hash, binding, epoch FROM devices WHERE vehicle IS NOT NULL ORDER BY vehicle, id";
     sqlx::query(sql).fetch_all(connection).await?.iter().map(device).collect()
 }
 
@@ -189,6 +189,8 @@ fn device(r: &SqliteRow) -> Result<Device, sqlx::Error> {
         kind: kind_named(&kind).ok_or_else(|| unknown("kind", &kind))?,
         label: r.try_get("label")?,
         token: token(r.try_get("token_hash")?),
+        binding: policy(r.try_get("binding")?)?,
+        epoch: r.try_get("epoch")?,
     })
 }
 
@@ -211,6 +213,10 @@ fn unknown(column: &str, value: &str) -> sqlx::Error {
 
 pub(super) fn token(hash: Option<Vec<u8>>) -> Option<TokenHash> {
     hash.and_then(|h| h.try_into().ok()).map(TokenHash)
+}
+
+pub(super) fn policy(name: Option<String>) -> Result<Option<Policy>, sqlx::Error> {
+    name.map(|n| Policy::named(&n).ok_or_else(|| unknown("binding", &n))).transpose()
 }
 
 pub(super) const fn kind_name(kind: VehicleKind) -> &'static str {

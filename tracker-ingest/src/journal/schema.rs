@@ -10,10 +10,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::JournalError;
 
-const VERSIONS: [(i64, &str, &str); 4] = [
+const VERSIONS: [(i64, &str, &str); 5] = [
     (1, "devices, quarantine, fixes", include_str!("../../migrations/0001_ingest.sql")),
     (2, "devices come and go while a server runs", include_str!("../../migrations/0002_devices.sql")),
     (3, "quarantine is let go while a server runs", include_str!("../../migrations/0003_quarantine.sql")),
+    (4, "what is usual for a device, its clock, second devices", include_str!("../../migrations/0004_trust.sql")),
     (5, "what devices say of themselves, and how far they went", include_str!("../../migrations/0005_events.sql")),
 ];
 

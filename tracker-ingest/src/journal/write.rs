@@ -25,7 +25,7 @@ const EXPIRED_AT_ONCE: i64 = 5000;
 const SEEN_EVERY: i64 = 60_000;
 
 pub(super) struct Writer {
-    connection: SqliteConnection,
+    pub(super) connection: SqliteConnection,
     batch: usize,
     inserts: Vec<(usize, String)>,
     /// What is written as `last_seen`, by a device's number.
@@ -73,6 +73,7 @@ impl Writer {
                     Command::Devices { new, now, done } => drop(done.send(self.devices(new, now).await)),
                     Command::Remove { key, done } => drop(done.send(self.remove(&key).await)),
                     Command::Forget { key, done } => drop(done.send(self.forget(&key).await)),
+                    Command::Trust { write, done } => drop(done.send(self.trust(write).await)),
                     Command::Quarantine { seen, done } => drop(done.send(self.quarantine(&seen).await)),
                     Command::Expire { before, done } => drop(done.send(self.expire(before).await)),
                 }
@@ -153,7 +154,7 @@ impl Writer {
                 .bind(d.key.expose())
                 .fetch_optional(&mut *transaction)
                 .await?;
-            if let Some(other) = other {
+            if let Some(other) = other.filter(|_| !d.beside) {
                 return Err(DeviceError::VehicleTaken { vehicle: d.vehicle, device: other.into(), by: d.key }.into());
             }
             stored.push(put(&mut transaction, d, now).await?);
@@ -169,7 +170,7 @@ impl Writer {
                 .bind(key.expose())
                 .fetch_optional(&mut *transaction)
                 .await?;
-        sqlx::query("UPDATE devices SET vehicle = NULL, label = NULL, token_hash = NULL WHERE key = ?")
+        sqlx::query("UPDATE devices SET vehicle = NULL, label = NULL, token_hash = NULL, binding = NULL, epoch = epoch + 1 WHERE key = ?")
             .bind(key.expose())
             .execute(&mut *transaction)
             .await?;
@@ -228,7 +229,7 @@ async fn put(connection: &mut SqliteConnection, d: NewDevice, now: UnixMs) -> Re
         "INSERT INTO devices (key, vehicle, kind, label, token_hash, added) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET vehicle = excluded.vehicle, kind = excluded.kind,
              label = excluded.label, token_hash = coalesce(excluded.token_hash, token_hash)
-         RETURNING id, token_hash",
+         RETURNING id, token_hash, binding, epoch",
     )
     .bind(d.key.expose())
     .bind(d.vehicle.as_str())
@@ -239,8 +240,16 @@ async fn put(connection: &mut SqliteConnection, d: NewDevice, now: UnixMs) -> Re
     .fetch_one(&mut *connection)
     .await?;
     sqlx::query("DELETE FROM quarantine WHERE key = ?").bind(d.key.expose()).execute(connection).await?;
-    let token = super::read::token(row.try_get("token_hash")?);
-    Ok(Device { id: row.try_get("id")?, key: d.key, vehicle: d.vehicle, kind: d.kind, label: d.label, token })
+    Ok(Device {
+        id: row.try_get("id")?,
+        key: d.key,
+        vehicle: d.vehicle,
+        kind: d.kind,
+        label: d.label,
+        token: super::read::token(row.try_get("token_hash")?),
+        binding: super::read::policy(row.try_get("binding")?)?,
+        epoch: row.try_get("epoch")?,
+    })
 }
 
 fn bind(rows: &[Row]) -> Result<SqliteArguments<'_>, sqlx::error::BoxDynError> {

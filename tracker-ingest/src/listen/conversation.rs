@@ -13,6 +13,7 @@ use crate::codec::stream::Heard;
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Outcome, Protocol, Record};
 use crate::intake::{Intake, Proof, Ticket};
 use crate::registry::Device;
+use crate::registry::binding::Transport;
 use crate::rejection::Rejection;
 use crate::sessions::Claim;
 use crate::watch::Who;
@@ -210,8 +211,20 @@ impl Conversation {
             self.intake.refuse(Rejection::DeviceLimit, Who::Address(self.peer.at.ip()), detail);
             return Err(Rejection::DeviceLimit);
         }
-        let proof = Proof::or(self.peer.certificate.as_deref(), Proof::None);
+        let relay = self.peer.named().filter(|name| self.relay && self.intake.relay_names.iter().any(|r| r == name));
+        let own = self.peer.named().filter(|_| relay.is_none());
+        let proof = Proof::or(own, Proof::None);
         let device = self.intake.identify(key, proof, self.source, self.peer.at, place).await?;
+        let transport = match self.holds {
+            Holds::ForAsLongAsItLasts => Transport::Tcp,
+            Holds::MessageByMessage => Transport::Udp,
+        };
+        let mut sighting = self.peer.sighting(self.source, transport, false);
+        if let Some(name) = relay {
+            // The relay's own certificate may be renewed at any time, and is not the device's.
+            sighting.certificate = Some(format!("relay {name}").into());
+        }
+        self.intake.bind(&device, self.source, self.peer.at, &sighting)?;
         let claim = match self.holds {
             Holds::ForAsLongAsItLasts => Some(self.intake.claim(&device, self.source, self.peer.at)?),
             Holds::MessageByMessage => {
@@ -236,6 +249,7 @@ mod tests {
     use crate::codec::stream::Reply;
     use crate::config::IngestConfig;
     use crate::registry::NewDevice;
+    use crate::tls::Shown;
 
     const SOURCE: Protocol = Protocol::Teltonika;
 
@@ -263,7 +277,9 @@ mod tests {
         }
 
         fn with_certificate(&self, last: u8, certificate: Option<&str>) -> Conversation {
-            let peer = Peer { at: ([10, 0, 0, last], 5000).into(), certificate: certificate.map(Into::into) };
+            let at = ([10, 0, 0, last], 5000).into();
+            let shown = certificate.map(|name| Shown { name: name.into(), key: format!("of {name}").into() });
+            let peer = Peer { at, tls: shown.is_some(), certificate: shown };
             Conversation::new(Arc::clone(&self.intake), SOURCE, peer, Holds::ForAsLongAsItLasts)
         }
 

@@ -5,7 +5,7 @@
 //! | 200 | durable (or stored before) |
 //! | 400 | the request cannot be read; the body says why |
 //! | 401 | the token is missing or wrong, or the certificate is another device's |
-//! | 403 | the device is on no list |
+//! | 403 | the device is on no list, or not as it always was |
 //! | 409 | the device is connected from another address |
 //! | 413 | the body is too large |
 //! | 429 | more than the measure: send it later |
@@ -30,6 +30,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{End, Peer, Port, Wire, accept, last_words};
 use crate::codec::{Message, Position, Protocol, osmand};
 use crate::intake::{Intake, Proof};
+use crate::registry::binding::Transport;
 use crate::rejection::Rejection;
 use crate::watch::Who;
 
@@ -121,9 +122,11 @@ async fn answer(
     let bearer = text(header::AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
     let shown = read.token.as_deref().or(bearer);
     let by_token = if shared.require_token { Proof::Required(shown) } else { Proof::IfSet(shown) };
-    let proof = Proof::or(peer.certificate.as_deref(), by_token);
+    let proof = Proof::or(peer.named(), by_token);
     let place = records.iter().rev().find_map(|r| r.position).map(|p: Position| (p.lat, p.lon));
     let device = intake.identify(&key, proof, SOURCE, from, place).await.map_err(turned)?;
+    let token = shown.is_some() && device.token.is_some();
+    intake.bind(&device, SOURCE, from, &peer.sighting(SOURCE, Transport::Tcp, token)).map_err(turned)?;
     intake.touch(&device, SOURCE, from).map_err(turned)?;
     let who = Who::Device(key.clone(), Some(device.vehicle.clone()));
     measured(intake, who, intake.flow.of(&key, 1, bytes, intake.clock.now()))?;
@@ -175,7 +178,7 @@ impl Listener for Accepted {
     }
 
     fn local_addr(&self) -> std::io::Result<Peer> {
-        Ok(Peer { at: self.local, certificate: None })
+        Ok(Peer::plain(self.local))
     }
 }
 

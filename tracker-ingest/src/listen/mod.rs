@@ -22,10 +22,12 @@ use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::codec::Protocol;
 use crate::intake::{Intake, Ticket};
 use crate::journal::NotDurable;
+use crate::registry::binding::{Network, Sighting, Transport};
 use crate::rejection::Rejection;
-use crate::tls::{self, Tls};
+use crate::tls::{self, Shown, Tls};
 use crate::watch::Who;
 
 /// How long a peer may take to read an answer of a few bytes.
@@ -65,8 +67,33 @@ pub(crate) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     at: SocketAddr,
-    /// The device that its certificate names, where it has shown one.
-    certificate: Option<Arc<str>>,
+    /// Whether the connection is encrypted.
+    tls: bool,
+    /// The certificate it has shown.
+    certificate: Option<Shown>,
+}
+
+impl Peer {
+    /// Somebody at an address who has shown nothing.
+    const fn plain(at: SocketAddr) -> Self {
+        Self { at, tls: false, certificate: None }
+    }
+
+    /// Whom its certificate names.
+    fn named(&self) -> Option<&str> {
+        self.certificate.as_ref().map(|c| &*c.name)
+    }
+
+    /// How it is seen to begin a session of a device. `token`: whether it has shown the device's.
+    fn sighting(&self, source: Protocol, transport: Transport, token: bool) -> Sighting {
+        Sighting {
+            protocol: source.source(),
+            network: Some(Network::of(self.at.ip(), transport)),
+            tls: Some(self.tls),
+            token: Some(token),
+            certificate: self.certificate.as_ref().map(|c| format!("key {}", c.key).into()),
+        }
+    }
 }
 
 /// A listener and what it is to speak.
@@ -149,12 +176,12 @@ async fn secure(
     name: &'static str,
     intake: &Intake,
 ) -> Result<(Wire, Peer), End> {
-    let Some(tls) = tls else { return Ok((Either::Left(stream), Peer { at, certificate: None })) };
+    let Some(tls) = tls else { return Ok((Either::Left(stream), Peer::plain(at))) };
     let secs = intake.limits.login_secs;
     let why = match tokio::time::timeout(Duration::from_secs(secs.into()), Box::pin(tls.accept(stream))).await {
         Ok(Ok(stream)) => {
-            let certificate = tls::named_by(&stream);
-            return Ok((Either::Right(Box::new(stream)), Peer { at, certificate }));
+            let certificate = tls::shown_by(&stream);
+            return Ok((Either::Right(Box::new(stream)), Peer { at, tls: true, certificate }));
         }
         Ok(Err(e)) => e.to_string(),
         Err(_) => format!("no handshake in {secs} s"),

@@ -23,6 +23,7 @@ use super::{Answers, End, LAST_WORDS, Peer, Port, READ, Wire, accept, answer_whe
 use crate::codec::{DecodeError, DecodeErrorKind, DeviceKey, Message, Protocol, mqtt_json};
 use crate::intake::{Intake, Proof};
 use crate::registry::Device;
+use crate::registry::binding::Transport;
 use crate::rejection::Rejection;
 use crate::sessions::Claim;
 use crate::watch::Who;
@@ -153,8 +154,11 @@ impl Connection {
         }
         let shown = (!password.is_empty()).then_some(password);
         let by_token = if require_token { Proof::Required(shown) } else { Proof::IfSet(shown) };
-        let proof = Proof::or(self.peer.certificate.as_deref(), by_token);
+        let proof = Proof::or(self.peer.named(), by_token);
         let device = self.intake.identify(&DeviceKey::from(user), proof, SOURCE, self.peer.at, None).await?;
+        let token = shown.is_some() && device.token.is_some();
+        let sighting = self.peer.sighting(SOURCE, Transport::Tcp, token);
+        self.intake.bind(&device, SOURCE, self.peer.at, &sighting)?;
         let claim = self.intake.claim(&device, SOURCE, self.peer.at)?;
         Ok((device, claim))
     }

@@ -105,7 +105,7 @@ impl Port {
                 conversation: Conversation::new(
                     Arc::clone(&self.intake),
                     self.source,
-                    Peer { at: from, certificate: None },
+                    Peer::plain(from),
                     Holds::MessageByMessage,
                 ),
                 heard: now,

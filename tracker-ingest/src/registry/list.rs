@@ -240,6 +240,7 @@ fn device(
         kind,
         label: given(LABEL),
         token: given(TOKEN),
+        beside: false,
     }
 }
 

@@ -13,3 +13,4 @@ mod quarantine;
 mod sockets;
 mod streams;
 mod tls;
+mod trust;

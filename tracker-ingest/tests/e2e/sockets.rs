@@ -216,7 +216,7 @@ async fn there_is_a_limit_to_connections() {
     city.close().await;
 }
 
-async fn http(city: &City, from: [u8; 4], request: &str) -> String {
+pub(crate) async fn http(city: &City, from: [u8; 4], request: &str) -> String {
     let mut s = connect_from(from, city.handle.addresses().of(Protocol::Osmand)).await;
     s.write_all(request.as_bytes()).await.unwrap();
     String::from_utf8(to_end(&mut s).await).unwrap()

@@ -62,12 +62,15 @@ impl Authority {
                 certificate: self.path("server.pem"),
                 key: self.path("server.key"),
                 client_ca: client_ca.then(|| self.path("ca.pem")),
+                relays: vec!["center".to_owned()],
             });
             c.streams.entry(Protocol::Teltonika).tls = true;
             c.osmand.tls = true;
             c.mqtt.tls = true;
             c.any.tls = true;
             c.any.listen = Some(([127, 0, 0, 1], 0).into());
+            let wialon = c.streams.entry(Protocol::Retranslator);
+            (wialon.listen, wialon.tls, wialon.relay) = (Some(([127, 0, 0, 1], 0).into()), true, true);
         })
         .await
     }
@@ -168,6 +171,66 @@ async fn a_certificate_names_the_device() {
 }
 
 #[tokio::test]
+async fn a_relays_certificate_speaks_for_many_on_its_port_and_a_devices_for_itself() {
+    let authority = Authority::new();
+    let mut city = authority.city(true).await;
+    let at = city.handle.addresses();
+    let codec = Protocol::Retranslator.stream().unwrap();
+    let said = |key: &str, secs: i64| {
+        let mut device = (codec.terminal)(&DeviceKey::from(key));
+        let hello = device.hello().unwrap();
+        [hello, device.tell(&[record(secs, 48.850)]).unwrap()].concat()
+    };
+    let (center, own) = (authority.issue("center"), authority.issue(IMEI));
+    let mut relay = authority.connect(at.of(Protocol::Retranslator), "first.test", Some(&center)).await.unwrap();
+    for (key, vehicle) in [(IMEI, "bus-1"), ("val-1", "bus-2")] {
+        relay.write_all(&said(key, 0)).await.unwrap();
+        assert_eq!(city.fix().await.vehicle.as_str(), vehicle);
+    }
+    drop(relay);
+    // On the relay's port a device still speaks for itself only.
+    let mut device = authority.connect(at.of(Protocol::Retranslator), "first.test", Some(&own)).await.unwrap();
+    device.write_all(&said("phone-1", 0)).await.unwrap();
+    device.write_all(&said("phone-1", 10)).await.unwrap();
+    device.shutdown().await.unwrap();
+    rest(&mut device).await;
+    assert_eq!(city.handle.counters().refused.get("bad_certificate"), Some(&2));
+    // And the relay's certificate is nobody's elsewhere.
+    let mut elsewhere = authority.connect(at.of(Protocol::Teltonika), "first.test", Some(&center)).await.unwrap();
+    elsewhere.write_all(&teltonika::encode_login(IMEI).unwrap()).await.unwrap();
+    assert_eq!(rest(&mut elsewhere).await, [0]);
+    assert_eq!(city.handle.counters().refused.get("bad_certificate"), Some(&3));
+    assert_eq!(city.handle.counters().live, 2);
+    city.close().await;
+}
+
+#[tokio::test]
+async fn another_key_in_a_devices_certificate_is_refused_until_it_is_rebound() {
+    let authority = Authority::new();
+    let city = authority.city(true).await;
+    let at = city.handle.addresses().of(Protocol::Teltonika);
+    let login = teltonika::encode_login(IMEI).unwrap();
+    let answer = async |issued: &Issued| {
+        let mut s = authority.connect(at, "first.test", Some(issued)).await.unwrap();
+        s.write_all(&login).await.unwrap();
+        within(s.read_u8()).await.unwrap()
+    };
+    let (first, second) = (authority.issue(IMEI), authority.issue(IMEI));
+    assert_eq!(answer(&first).await, 1);
+    assert_eq!(answer(&second).await, 0, "as good a certificate, of the same name, and not its own");
+    assert_eq!(answer(&first).await, 1);
+    let concern = city.handle.concerns().into_iter().find(|c| c.kind == "device_changed").unwrap();
+    assert_eq!((concern.level, concern.vehicle_id.as_deref()), (1, Some("bus-1")));
+    assert!(concern.text_en.contains("another certificate") && concern.text_en.contains("Refused"), "{concern:?}");
+    assert_eq!(city.handle.counters().refused.get("not_as_usual"), Some(&1));
+    city.other_process().await.rebind(&DeviceKey::from(IMEI)).await.unwrap();
+    city.handle.desk().keep_in_step().await.unwrap();
+    assert_eq!(answer(&second).await, 1);
+    assert_eq!(answer(&first).await, 0);
+    city.close().await;
+}
+
+#[tokio::test]
 async fn a_phone_with_a_certificate_needs_no_token() {
     let authority = Authority::new();
     let mut city = authority.city(true).await;
@@ -207,6 +270,7 @@ async fn files_that_cannot_be_used_are_named_at_the_start() {
         certificate: certificate.into(),
         key: authority.path("server.key"),
         client_ca: None,
+        relays: Vec::new(),
     };
     let missing = authority.path("missing.pem");
     let e = city.another(|c| c.tls = Some(tls(&missing))).await.unwrap_err().to_string();

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{Broker, read};
 use crate::intake::{Intake, Proof, Ticket};
+use crate::registry::binding::Sighting;
 use crate::rejection::Rejection;
 use crate::watch::Who;
 
@@ -251,7 +252,10 @@ async fn offer(publish: &Publish, broker: &Broker, intake: &Arc<Intake>) -> Tick
     for (key, records) in told.parts {
         let place = records.iter().find_map(|r| r.position).map(|p| (p.lat, p.lon));
         // The broker has asked for the token: its access list binds a user to a topic.
-        if let Ok(device) = intake.identify(&key, Proof::None, source, at, place).await {
+        // Nor can anybody tell by what proof: what the broker hides is not concluded from.
+        if let Ok(device) = intake.identify(&key, Proof::None, source, at, place).await
+            && intake.bind(&device, source, at, &Sighting::brokered(source)).is_ok()
+        {
             parts.push((device, records));
         }
     }
