@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracker_ingest::gate::Bounds;
-use tracker_ingest::{Desk, Ingest, IngestHandle};
+use tracker_ingest::{Desk, Ingest, IngestConfig, IngestHandle};
 use transit_model::clock::SharedClock;
 use transit_model::dispatch::{Concern, Devices, VehicleKind};
 use transit_model::fix::Fix;
@@ -136,8 +136,8 @@ impl Prepared {
         let bounds = Bounds::around(
             timetable.stops.iter().filter(|(_, s)| s.kind == StopKind::Platform).map(|(_, s)| (s.lat, s.lon)),
         );
-        let ingest =
-            Ingest::start(config.ingest.clone(), Arc::clone(&clock), bounds, fixes_out, shutdown.clone()).await?;
+        let ingest_config = IngestConfig { zone: Some(timetable.zone.clone()), ..config.ingest.clone() };
+        let ingest = Ingest::start(ingest_config, Arc::clone(&clock), bounds, fixes_out, shutdown.clone()).await?;
         let desk = ingest.desk();
         // The registry knows the machines, and what the journal held is heard before what comes now:
         // that waits in the channel, and what is in both is taken once.

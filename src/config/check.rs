@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracker_ingest::codec::topic::Template;
 use tracker_ingest::codec::topic_json::Pointer;
+use transit_model::time::Zone;
 
 use super::Config;
 use super::keys::{self, Kind, Presence, SECTIONS};
@@ -180,6 +181,11 @@ fn fits(value: &Spanned<DeValue<'_>>, kind: Kind) -> bool {
         }),
         Kind::Text | Kind::Path => v.as_str().is_some_and(|s| !s.is_empty()),
         Kind::Socket => v.as_str().is_some_and(|s| s.parse::<std::net::SocketAddr>().is_ok()),
+        Kind::Url => v
+            .as_str()
+            .and_then(|s| s.parse::<reqwest::Url>().ok())
+            .is_some_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host()),
+        Kind::Zone => v.as_str().is_some_and(|s| Zone::named(s).is_ok()),
         Kind::Bool => v.is_bool(),
         Kind::Whole(lo, hi) => whole().is_some_and(|n| (lo..=hi).contains(&n)),
         Kind::Number(lo, hi) => {

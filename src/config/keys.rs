@@ -18,6 +18,10 @@ pub enum Kind {
     Path,
     /// `ADDRESS:PORT`.
     Socket,
+    /// `http://…` or `https://…`.
+    Url,
+    /// A time zone of the IANA database.
+    Zone,
     /// true or false.
     Bool,
     /// A whole number in a range.
@@ -45,6 +49,8 @@ impl Kind {
             Self::Text => "text in quotes".to_owned(),
             Self::Path => "a path in quotes".to_owned(),
             Self::Socket => "an address and port in quotes, such as \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned(),
+            Self::Url => "an address that begins with http:// or https://, in quotes".to_owned(),
+            Self::Zone => "a time zone of the IANA database in quotes, such as \"Europe/Kyiv\"".to_owned(),
             Self::Bool => "true or false".to_owned(),
             Self::Whole(lo, hi) => format!("a whole number, {lo} to {hi}"),
             Self::Number(lo, hi) => format!("a number, {lo} to {hi}"),
@@ -130,10 +136,11 @@ fn streams() -> impl Iterator<Item = Protocol> {
 }
 
 /// Sections that may be left out, and what must be in them if they are not.
-pub const NEEDED_IN: [(&str, &[&str]); 4] = [
+pub const NEEDED_IN: [(&str, &[&str]); 5] = [
     ("ingest.broker.*", &["host"]),
     ("ingest.broker.*.topics.*", &["payload"]),
     ("ingest.broker.*.topics.*.fields", &[]),
+    ("ingest.pull.*", &["url", "form"]),
     ("ingest.tls", &["certificate", "key"]),
 ];
 
@@ -159,7 +166,7 @@ pub fn shown(path: &str) -> String {
     path.split('.').map(|s| if s == ANY { "name" } else { s }).collect::<Vec<_>>().join(".")
 }
 
-const FIXED: [(&str, &str); 17] = [
+const FIXED: [(&str, &str); 18] = [
     ("feed", "Whose vehicles are tracked, and by which timetable."),
     ("data", "Where things are kept. Back this folder up; nothing else needs it."),
     ("http", "The web side: pages, boards, queries, the dispatcher's stream, /metrics."),
@@ -173,6 +180,7 @@ const FIXED: [(&str, &str); 17] = [
     ),
     ("ingest.broker.*.topics.*", "What to take from it, under a name of your own; as many as there are."),
     ("ingest.broker.*.topics.*.fields", "Of payload = \"topic-json\" only: where in the JSON each thing stands."),
+    ("ingest.pull.*", "A list of vehicles that others publish, under a name of your own; as many as there are."),
     ("ingest.tls", "What the ports with `tls = true` speak TLS with. Leave the section out if there are none."),
     ("ingest.gate", "What is believable."),
     (
@@ -338,6 +346,46 @@ const STATIC: &[Key] = &[
     key("ingest.broker.*.topics.*.fields.sign", Kind::Pointer, Off("/sign"), "What the destination sign shows."),
     key("ingest.broker.*.topics.*.fields.operator", Kind::Pointer, Off("/driver"), "Who drives."),
     key("ingest.broker.*.topics.*.fields.run", Kind::Pointer, Off("/run"), "Which run it works."),
+    key("ingest.pull.*.url", Kind::Url, Off("https://www.stops.lt/vilnius/gps_full.txt"), "Where it is."),
+    key(
+        "ingest.pull.*.form",
+        Kind::OneOf(&["gps-full", "gtfs-rt"]),
+        Off("gps-full"),
+        "What it is: the gps_full.txt of Baltic cities, or GTFS-Realtime vehicle positions.",
+    ),
+    key(
+        "ingest.pull.*.every_secs",
+        Kind::Whole(1, 3600),
+        Off("10"),
+        "How often to ask; a tenth more or less by chance.",
+    ),
+    key("ingest.pull.*.timeout_secs", Kind::Whole(1, 300), Off("10"), "How long one question may take."),
+    key(
+        "ingest.pull.*.stale_secs",
+        Kind::Whole(10, 86_400),
+        Off("180"),
+        "Without anything new for so long the source is raised as stale.",
+    ),
+    key("ingest.pull.*.max_bytes", Kind::Whole(1024, 33_554_432), Off("8388608"), "The longest list that is read."),
+    key(
+        "ingest.pull.*.trust",
+        Kind::Bool,
+        Off("true"),
+        "Whether its vehicles, NAME:VEHICLE, need not be on the list of devices. Off: unknown ones go to quarantine.",
+    ),
+    key(
+        "ingest.pull.*.zone",
+        Kind::Zone,
+        Off("Europe/Vilnius"),
+        "The zone of its times of day; left out = the feed's.",
+    ),
+    key("ingest.pull.*.header", Kind::Text, Off("X-Api-Key"), "The request header for a key, where it asks for one."),
+    key(
+        "ingest.pull.*.header_file",
+        Kind::Path,
+        Off("/etc/zupynka/vilnius.key"),
+        "The file with the header's value; read at every question.",
+    ),
     key("ingest.gate.backlog_secs", Kind::Whole(60, 31_536_000), Is("604800"), "A fix older than this is refused."),
     key(
         "ingest.gate.live_secs",

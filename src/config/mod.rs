@@ -250,6 +250,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracker_ingest::pull::config::Form;
 
     #[test]
     fn the_template_is_the_defaults_and_says_every_key() {
@@ -370,6 +371,37 @@ mod tests {
         );
         assert!(joined.contains("line 8: predict.minimum_layover_secs = 99999: a whole number, 0 to 3600"), "{joined}");
         assert!(joined.contains("line 9: boards is not a section"), "{joined}");
+    }
+
+    #[test]
+    fn every_pull_source_is_a_section_of_its_own_and_is_checked_as_any_other() {
+        let feed = "[feed]\nid = \"x\"\ngtfs = \"f.zip\"\n";
+        let said = |text: &str| {
+            let faults = Config::parse(&format!("{feed}{text}")).unwrap_err();
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let two = "[ingest.pull.vilnius]\nurl = \"https://stops.lt/vilnius/gps_full.txt\"\nform = \"gps-full\"\n\
+                   zone = \"Europe/Vilnius\"\n[ingest.pull.digi-2]\nurl = \"http://x/vp\"\nform = \"gtfs-rt\"\ntrust = false\n";
+        let config = Config::parse(&format!("{feed}{two}")).unwrap();
+        let forms: Vec<_> =
+            config.ingest.pull.iter().map(|(n, p)| (n.as_str(), p.form, p.trust, p.every_secs)).collect();
+        assert_eq!(forms, [("digi-2", Form::GtfsRt, false, 10), ("vilnius", Form::GpsFull, true, 10)]);
+        let none = said("[ingest.pull.a]\nform = \"gtfs-rt\"\n[ingest.pull.b]\nurl = \"http://x/\"\n");
+        assert!(
+            none.contains("ingest.pull.a.url is missing") && none.contains("ingest.pull.b.form is missing"),
+            "{none}"
+        );
+        let wrong = said("[ingest.pull.a]\nurl = \"ftp://x/\"\nform = \"csv\"\nzone = \"Europe/Vilnus\"\nevery = 5\n");
+        for part in [
+            "line 5: ingest.pull.a.url = \"ftp://x/\": an address that begins with http:// or https://",
+            "line 6: ingest.pull.a.form = \"csv\": one of \"gps-full\", \"gtfs-rt\"",
+            "line 7: ingest.pull.a.zone",
+            "line 8: ingest.pull.a.every is not a key",
+        ] {
+            assert!(wrong.contains(part), "{part}\n{wrong}");
+        }
+        assert!(said("[ingest.pull.Lviv]\nurl = \"http://x/\"\n").contains("ingest.pull.Lviv is not a name"));
+        assert!(said("[ingest.pull]\nurl = \"http://x/\"\n").contains("ingest.pull.url is not a key"));
     }
 
     #[test]

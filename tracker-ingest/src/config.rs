@@ -8,9 +8,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use transit_model::ids::FeedId;
+use transit_model::time::Zone;
 
 use crate::codec::Protocol;
 use crate::gate::GateConfig;
+use crate::pull::config::PullConfig;
 use crate::registry::binding::Rules;
 
 pub(crate) use broker::Subscription;
@@ -43,6 +45,13 @@ pub struct IngestConfig {
     /// The city's own brokers, by names of its own.
     #[serde(rename = "broker")]
     pub brokers: BTreeMap<String, BrokerConfig>,
+    /// Lists of vehicles that others publish, by the name the source has here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pull: BTreeMap<String, PullConfig>,
+    /// The feed's zone, of which times of day are that come without one. No key of the configuration: it stands in
+    /// the feed.
+    #[serde(skip)]
+    pub zone: Option<Zone>,
     /// What the listeners that are marked so speak TLS with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
@@ -66,6 +75,8 @@ impl Default for IngestConfig {
             osmand: OsmandConfig::default(),
             mqtt: MqttConfig::default(),
             brokers: BTreeMap::new(),
+            pull: BTreeMap::new(),
+            zone: None,
             tls: None,
             gate: GateConfig::default(),
             binding: Rules::default(),

@@ -76,6 +76,8 @@ pub(crate) struct Intake {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) limits: Limits,
     pub(crate) accept_unknown: bool,
+    /// Names of pull sources: whoever is called `NAME:…` is that source's vehicle.
+    pub(crate) pulls: Vec<String>,
     /// Protocols whose connections are relays from their first word on.
     pub(crate) relays: Vec<Protocol>,
     /// Names of certificates that are relays'.
@@ -123,6 +125,14 @@ impl Intake {
             self.refuse(Rejection::BadCertificate, who, || format!("{source} from {}, of {named}", from.ip()));
             return Err(Rejection::BadCertificate);
         }
+        let is_pulled = |name: &String| key.expose().strip_prefix(name.as_str()).is_some_and(|k| k.starts_with(':'));
+        if let Some(name) = self.pulls.iter().find(|name| is_pulled(name)) {
+            let who = Who::Device(key.clone(), self.registry.get(key).map(|d| d.vehicle.clone()));
+            self.refuse(Rejection::BadToken, who, || {
+                format!("{source} from {}: only the pull source {name} speaks for its vehicles", from.ip())
+            });
+            return Err(Rejection::BadToken);
+        }
         let device = match self.registry.get(key) {
             Some(device) => device,
             None if self.accept_unknown && DeviceKey::is_valid(key.expose()) => self.welcome(key, from).await?,
@@ -141,7 +151,13 @@ impl Intake {
         Ok(device)
     }
 
-    fn quarantine(&self, key: &DeviceKey, source: Protocol, from: SocketAddr, place: Option<(f64, f64)>) -> Rejection {
+    pub(crate) fn quarantine(
+        &self,
+        key: &DeviceKey,
+        source: Protocol,
+        from: SocketAddr,
+        place: Option<(f64, f64)>,
+    ) -> Rejection {
         let devices = self.watch.quarantined(key, source, from, place, self.clock.now());
         self.metrics.quarantined(devices);
         let who = Who::Device(key.clone(), None);

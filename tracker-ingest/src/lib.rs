@@ -16,6 +16,7 @@
 //! | [`rejection`] | every reason it may not |
 //! | [`registry`] | which devices may send, and for which vehicle |
 //! | [`journal`] | on the disk before it is acknowledged |
+//! | [`pull`] | lists of vehicles that others publish at a URL |
 //! | [`config`] | the `[ingest]` section |
 //! | [`Ingest`] | all of it, listening |
 
@@ -30,6 +31,7 @@ mod intake;
 pub mod journal;
 mod listen;
 mod metrics;
+pub mod pull;
 pub mod registry;
 pub mod rejection;
 mod service;

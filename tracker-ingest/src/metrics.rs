@@ -1,6 +1,7 @@
 //! What ingest counts, for `/metrics` and for whoever asks in the same process.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -27,6 +28,18 @@ struct BySource {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ByKind {
     kind: &'static str,
+}
+
+/// Of a pull source, by the name it has in the configuration.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByName {
+    source: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByResult {
+    source: String,
+    result: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -66,6 +79,9 @@ pub(crate) struct Metrics {
     changes: Family<ByChange, Counter>,
     clock_jumps: Counter,
     clocks_off: Family<ByKind, Gauge>,
+    pull_requests: Family<ByResult, Counter>,
+    pull_age: Family<ByName, Gauge<f64, AtomicU64>>,
+    pull_vehicles: Family<ByName, Gauge>,
 }
 
 /// The counters as they stand.
@@ -108,6 +124,9 @@ impl Default for Metrics {
             changes: Family::default(),
             clock_jumps: Counter::default(),
             clocks_off: Family::default(),
+            pull_requests: Family::default(),
+            pull_age: Family::default(),
+            pull_vehicles: Family::default(),
         }
     }
 }
@@ -170,6 +189,18 @@ impl Metrics {
         }
     }
 
+    /// A pull source was asked, and last said anything new so long ago.
+    pub(crate) fn pulled(&self, source: &str, result: &'static str, age: Duration) {
+        self.pull_requests.get_or_create(&ByResult { source: source.to_owned(), result }).inc();
+        self.pull_age.get_or_create(&ByName { source: source.to_owned() }).set(age.as_secs_f64());
+    }
+
+    /// So many vehicles are in a pull source's list.
+    pub(crate) fn pull_vehicles(&self, source: &str, vehicles: usize) {
+        let gauge = self.pull_vehicles.get_or_create(&ByName { source: source.to_owned() });
+        gauge.set(i64::try_from(vehicles).unwrap_or(i64::MAX));
+    }
+
     pub(crate) fn quarantined(&self, devices: usize) {
         self.quarantined.set(i64::try_from(devices).unwrap_or(i64::MAX));
     }
@@ -230,6 +261,9 @@ impl Metrics {
         r.register("device_changes", "Times a device was not as it always was", self.changes.clone());
         r.register("clock_jumps", "Times a device's clock was found off, or right again", self.clock_jumps.clone());
         r.register("clocks_off", "Devices whose clock is off and corrected", self.clocks_off.clone());
+        r.register("pull_requests", "Questions to pull sources, by what came of them", self.pull_requests.clone());
+        r.register("pull_age_seconds", "How long ago a pull source said anything new", self.pull_age.clone());
+        r.register("pull_vehicles", "Vehicles in a pull source's last list", self.pull_vehicles.clone());
         r.register("quarantined_devices", "Devices in quarantine", self.quarantined.clone());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use transit_model::clock::SharedClock;
@@ -31,6 +31,8 @@ use crate::journal::{AddError, Happened, Journal, JournalError, JournalOptions, 
 use crate::listen::broker::{Broker, BrokerError};
 use crate::listen::{self, Port};
 use crate::metrics::{ANY, Counters, Metrics};
+use crate::pull::config::PullError;
+use crate::pull::{Nudge, Pulled, Puller};
 use crate::registry::{Device, NewDevice, Registry, read_csv};
 use crate::sessions::Sessions;
 use crate::tls::{Tls, TlsError};
@@ -42,6 +44,9 @@ const STEP_EVERY: Duration = Duration::from_secs(2);
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How far back a restart looks for where devices were last live, seconds: beyond it any fix is stale.
 const REMEMBER_SECS: i64 = 3600;
+
+/// How each pull source is asked at once.
+type Pulls = BTreeMap<String, mpsc::Sender<Nudge>>;
 
 /// Ingest cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +78,9 @@ pub enum IngestError {
     /// A port cannot speak TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A source cannot be asked.
+    #[error(transparent)]
+    Pull(#[from] PullError),
 }
 
 /// The addresses listened on, with the ports that were asked for as 0. Written as
@@ -139,7 +147,18 @@ impl Ingest {
             .map_err(|source| IngestError::Folder { path: config.data_dir.clone(), source })?;
         let (intake, writer) = open(&config, clock, feed_bounds, fixes_out).await?;
 
+        let mut pullers = Vec::with_capacity(config.pull.len());
+        for (name, source) in &config.pull {
+            pullers.push((name.clone(), Puller::new(name, source, config.zone.as_ref(), &intake)?));
+        }
+
         let mut tasks = JoinSet::new();
+        let mut pulls = Pulls::new();
+        for (name, puller) in pullers {
+            let (nudge, nudges) = mpsc::channel(1);
+            tasks.spawn(puller.run(nudges, shutdown.clone()));
+            pulls.insert(name, nudge);
+        }
         let addresses = ports.serve(&mut tasks, &config, &intake, &shutdown);
         for broker in brokers {
             tasks.spawn(broker.run(Arc::clone(&intake), shutdown.clone()));
@@ -147,7 +166,7 @@ impl Ingest {
         let days = i64::from(config.retention_days);
         tasks.spawn(keep_in_step(Arc::clone(&intake), shutdown.clone()));
         tasks.spawn(let_old_days_go(Arc::clone(&intake), days, shutdown));
-        Ok(IngestHandle { intake, addresses, tasks, writer })
+        Ok(IngestHandle { intake, addresses, pulls: Arc::new(pulls), tasks, writer })
     }
 }
 
@@ -300,6 +319,7 @@ pub(crate) async fn open(
         tls,
         limits: config.limits,
         accept_unknown: config.accept_unknown,
+        pulls: config.pull.keys().cloned().collect(),
         relays: config.streams.iter().filter(|(_, c)| c.relay).map(|(p, _)| p).collect(),
         relay_names: config.tls.as_ref().map(|t| t.relays.clone()).unwrap_or_default(),
         bindings,
@@ -345,6 +365,7 @@ async fn let_old_days_go(intake: Arc<Intake>, days: i64, stop: CancellationToken
 pub struct IngestHandle {
     intake: Arc<Intake>,
     addresses: Addresses,
+    pulls: Arc<Pulls>,
     tasks: JoinSet<()>,
     writer: JoinHandle<()>,
 }
@@ -388,7 +409,7 @@ impl IngestHandle {
     /// A way to the devices, the counters and the concerns that can be kept and passed on.
     #[must_use]
     pub fn desk(&self) -> Desk {
-        Desk { intake: Arc::clone(&self.intake) }
+        Desk { intake: Arc::clone(&self.intake), pulls: Arc::clone(&self.pulls) }
     }
 
     /// Waits until everything has ended after the shutdown token was cancelled, and all that was taken is
@@ -407,6 +428,7 @@ impl IngestHandle {
 #[derive(Clone)]
 pub struct Desk {
     intake: Arc<Intake>,
+    pulls: Arc<Pulls>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -458,6 +480,13 @@ impl Desk {
     /// When the journal fails.
     pub async fn keep_in_step(&self) -> Result<usize, JournalError> {
         self.intake.keep_in_step().await
+    }
+
+    /// Asks a pull source now, without waiting for its turn; `None` when there is no such source, or ingest ends.
+    pub async fn pull(&self, source: &str) -> Option<Pulled> {
+        let (nudge, done) = oneshot::channel();
+        self.pulls.get(source)?.send(nudge).await.ok()?;
+        done.await.ok()
     }
 
     /// Devices that tried to send and are on no list, the latest first.

@@ -7,6 +7,7 @@ mod brokers;
 mod clocks;
 mod tally;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ use crate::alarms::Alarms;
 use crate::codec::{DeviceEvent, DeviceKey, Protocol};
 use crate::gate::{self, Disagreement, Warfare};
 use crate::journal::{BatchReport, News, Quarantined, StoredClock};
+use crate::pull::{Trouble, Turn};
 use crate::registry::Device;
 use crate::registry::binding::{Change, ChangeKind};
 use crate::rejection::Rejection;
@@ -98,6 +100,17 @@ pub enum IngestEvent {
         /// When.
         at: UnixMs,
     },
+    /// Something has begun or ended to be wrong with a pull source.
+    Pull {
+        /// Which.
+        source: String,
+        /// Whether it cannot be had, where that has changed.
+        failing: Option<bool>,
+        /// Whether it says nothing new, where that has changed.
+        stale: Option<bool>,
+        /// When.
+        at: UnixMs,
+    },
     /// Satellite signals are being jammed or spoofed.
     Warfare {
         /// Which of them.
@@ -166,6 +179,7 @@ struct State {
     /// Of all devices and addresses together.
     hours: FxHashMap<Rejection, tally::Hour>,
     apart: Vec<Disagreement>,
+    pulls: BTreeMap<String, Trouble>,
 }
 
 /// The watch of one ingest.
@@ -301,6 +315,27 @@ impl Watch {
             _ => true,
         });
         quarantine.len()
+    }
+
+    /// Takes in what came of asking a pull source.
+    pub(crate) fn pulled(&self, source: &str, failing: Option<&str>, stale: Option<UnixMs>, at: UnixMs) {
+        let mut state = self.state();
+        let trouble = state.pulls.entry(source.to_owned()).or_default();
+        let turn = trouble.take(failing, stale, at);
+        match turn.failing {
+            Some(true) => tracing::warn!(source, why = trouble.why(), "a pull source cannot be had"),
+            Some(false) => tracing::info!(source, "a pull source answers again"),
+            None => {}
+        }
+        match turn.stale {
+            Some(true) => tracing::warn!(source, "a pull source says nothing new"),
+            Some(false) => tracing::info!(source, "a pull source has news again"),
+            None => {}
+        }
+        if turn != Turn::default() {
+            let Turn { failing, stale } = turn;
+            self.emit(IngestEvent::Pull { source: source.to_owned(), failing, stale, at });
+        }
     }
 
     /// Takes in what has happened to devices.
@@ -457,6 +492,7 @@ impl Watch {
         all.extend(state.brokers.concerns(now));
         all.extend(state.clocks.concerns(now));
         all.extend(state.apart.iter().map(of_apart));
+        all.extend(state.pulls.iter().flat_map(|(name, trouble)| trouble.concerns(name)));
         let lasting = state.episodes.iter().filter(|(_, e)| now.0.saturating_sub(e.last.0) < EPISODE_ENDS);
         for ((who, reason), e) in lasting {
             let Some(level) = reason.level() else { continue };

@@ -9,6 +9,7 @@ mod devices;
 mod events;
 mod every;
 mod kill;
+mod pull;
 mod quarantine;
 mod sockets;
 mod streams;
