@@ -22,26 +22,34 @@ use crate::program::{PATIENCE, Serving, config, feed, place, run, street};
 /// Metres a second that keep the timetable.
 const PACE: f64 = 1000.0 / 240.0;
 /// How long ago the trip left its first stop, seconds.
-const AGO: i64 = 400;
+pub(crate) const AGO: i64 = 400;
 
-struct Server {
-    process: Child,
+pub(crate) struct Server {
+    pub(crate) process: Child,
     http: SocketAddr,
     teltonika: SocketAddr,
 }
 
 impl Server {
-    async fn start(dir: &Path) -> Self {
+    pub(crate) async fn start(dir: &Path) -> Self {
         let Serving { process, http, trackers } = Serving::start(dir).await;
         Self { process, http, teltonika: trackers["teltonika"] }
     }
 
-    fn url(&self) -> String {
+    /// Tells it to end, and waits until it has; its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        let pid = self.process.id().unwrap().to_string();
+        let told = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
+        assert!(told.success());
+        timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap().code()
+    }
+
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.http)
     }
 
     /// Follows the board of a stop, as the sign at the stop does, until it is so.
-    async fn board_until(&self, stop: &str, so: impl Fn(&Board) -> bool) -> Board {
+    pub(crate) async fn board_until(&self, stop: &str, so: impl Fn(&Board) -> bool) -> Board {
         let settings = Settings::new(self.url().parse().unwrap(), stop.to_owned(), Lang::En);
         let clock: SharedClock = std::sync::Arc::new(SystemClock);
         let (known, mut display) = tokio::sync::watch::channel(Display::default());
@@ -55,7 +63,7 @@ impl Server {
         display.await.unwrap().live().board().unwrap().clone()
     }
 
-    async fn get(&self, path: &str) -> serde_json::Value {
+    pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -67,7 +75,7 @@ impl Server {
 
     /// Sends fixes of a vehicle that keeps the timetable, from one moment to another, and has them
     /// acknowledged.
-    async fn hear(&self, left: UnixMs, from: UnixMs, to: UnixMs) {
+    pub(crate) async fn hear(&self, left: UnixMs, from: UnixMs, to: UnixMs) {
         let mut stream = TcpStream::connect(self.teltonika).await.unwrap();
         stream.write_all(&teltonika::encode_login("352093081452251").unwrap()).await.unwrap();
         assert_eq!(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap(), 1);
@@ -84,7 +92,7 @@ impl Server {
     }
 }
 
-fn is_followed(board: &Board) -> bool {
+pub(crate) fn is_followed(board: &Board) -> bool {
     board.rows.iter().any(|r| r.trip_id == "t1" && r.source == RowSource::Live)
 }
 
@@ -107,7 +115,7 @@ async fn a_server_that_is_killed_comes_back_with_the_vehicle_on_its_trip_and_end
     let vehicle = before.rows[0].vehicle_id.clone().unwrap();
     server.process.kill().await.unwrap();
 
-    let mut server = Server::start(dir.path()).await;
+    let server = Server::start(dir.path()).await;
     let after = server.board_until("S3", is_followed).await;
     assert_eq!(after.rows[0].vehicle_id.as_ref(), Some(&vehicle));
     let moved = after.rows[0].arrival.unwrap().secs_since(before.rows[0].arrival.unwrap());
@@ -128,9 +136,5 @@ async fn a_server_that_is_killed_comes_back_with_the_vehicle_on_its_trip_and_end
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("S99"), "{}", unknown.err);
 
-    let pid = server.process.id().unwrap().to_string();
-    let told = std::process::Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap();
-    assert!(told.success());
-    let ended = timeout(PATIENCE, server.process.wait()).await.unwrap().unwrap();
-    assert_eq!(ended.code(), Some(0));
+    assert_eq!(server.ended().await, Some(0));
 }

@@ -6,3 +6,4 @@ mod kill;
 mod life;
 mod newcity;
 mod program;
+mod restart;

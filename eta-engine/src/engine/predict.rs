@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use transit_model::dispatch::Phase;
-use transit_model::ids::StopPos;
+use transit_model::ids::{LinkIdx, StopPos};
 use transit_model::time::UnixMs;
 use transit_model::timetable::{LinkKey, Pattern, Timetable};
 
@@ -29,6 +29,10 @@ const OFF_ROUTE_FIXES: u16 = 24;
 const ABOUT_TO_LEAVE: f64 = 15.0;
 /// Driving to its first stop, m/s in a straight line.
 const DEADHEAD_SPEED: f32 = 6.0;
+/// Nothing that keeps a timetable is faster from stop to stop, m/s; express trains come to 50.
+const FASTEST: f32 = 60.0;
+/// From stop to stop, stops and lights within, where nothing better is known, m/s: 18 km/h.
+const USUAL_SPEED: f32 = 5.0;
 /// A dwelling vehicle has at least so much of its dwell before it, seconds.
 const LAST_OF_DWELL: f32 = 3.0;
 
@@ -50,9 +54,20 @@ impl Context<'_> {
     /// What a link of a pattern is expected to take at a moment, where the timetable gives it `plan` seconds.
     fn parts(&self, pattern: &Pattern, link: usize, plan: f32, moment: When) -> LinkParts {
         match pattern.links.get(link) {
-            Some(link) => self.paces.borrow_mut().parts(&self.model.links, *link, plan, moment),
+            Some(at) => {
+                let plan = self.sane(pattern, link, *at, plan);
+                self.paces.borrow_mut().parts(&self.model.links, *at, plan, moment)
+            }
             None => self.model.links.parts(LinkKey(0), plan, moment),
         }
+    }
+
+    /// Of a link that nobody has run, a timetable that has vehicles fly says less than its length does.
+    fn sane(&self, pattern: &Pattern, link: usize, at: LinkIdx, plan: f32) -> f32 {
+        let along = |pos: usize| pattern.calls.get(pos).map_or(0.0, |c| c.along);
+        let metres = along(link + 1) - along(link);
+        let unknown = || self.timetable.links.get(at).is_none_or(|l| !self.model.links.knows(l.key));
+        if plan * FASTEST < metres && unknown() { metres / USUAL_SPEED } else { plan }
     }
 
     /// The expected dwell at the first stop of a link of a pattern, seconds.

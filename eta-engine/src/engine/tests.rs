@@ -5,6 +5,8 @@
 //! block 1: out 08:00-08:12, back 08:20-08:32, out 08:40-08:52;  every link 4 minutes
 //! ```
 
+mod bad_input;
+
 use proptest::prelude::*;
 use transit_model::dispatch::Phase;
 use transit_model::fix::{Reported, Source};

@@ -182,8 +182,14 @@ fn dwell_of(seen: Bin) -> f32 {
     (DWELL * 4.0 + seen.time) / (seen.weight + 4.0)
 }
 
+/// A timetable that is so many times what was learned, or so many times less, and a minute besides, is nonsense. One
+/// absurd traversal cannot make it so: it is taken in as two and a half times the usual at most.
+const NONSENSE: f32 = 3.0;
+const NONSENSE_SECONDS: f32 = 60.0;
+
 fn blend(own: f32, planned: f32, plan: f32) -> f32 {
-    if plan <= 0.0 { own } else { 0.4 * own + 0.4 * planned + 0.2 * plan }
+    let beyond = |a: f32, b: f32| a > NONSENSE.mul_add(b, NONSENSE_SECONDS);
+    if plan <= 0.0 || beyond(plan, own) || beyond(own, plan) { own } else { 0.4 * own + 0.4 * planned + 0.2 * plan }
 }
 
 /// Everything learned about links.
@@ -217,6 +223,12 @@ impl LinkModel {
     #[must_use]
     pub fn len(&self) -> usize {
         self.links.len()
+    }
+
+    /// Whether a link was ever seen run.
+    #[must_use]
+    pub fn knows(&self, link: LinkKey) -> bool {
+        self.links.get(&link).is_some_and(|s| s.all.weight > 0.0)
     }
 
     /// Whether nothing has been learned yet.

@@ -92,15 +92,47 @@ impl SqliteStore {
     async fn part<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let row =
             sqlx::query("SELECT body FROM model_parts WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else {
+            self.name_other_version(name).await?;
+            return Ok(None);
+        };
         let body: Vec<u8> = row.try_get(0)?;
         match postcard::from_bytes(&body) {
             Ok(part) => Ok(Some(part)),
             Err(error) => {
-                tracing::warn!(part = name, %error, "this part of the model cannot be read; it starts afresh");
+                tracing::warn!(part = name, %error, "this part of the model is refused; it starts afresh, the old one is kept");
+                self.set_aside(&format!("{name}.refused"), &body).await?;
                 Ok(None)
             }
         }
+    }
+
+    /// Says by name that a part is there in another version than this program's.
+    async fn name_other_version(&self, name: &str) -> Result<(), StoreError> {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let rows = sqlx::query("SELECT name FROM model_parts WHERE name LIKE ? || '%' AND name NOT LIKE '%.refused'")
+            .bind(stem)
+            .fetch_all(&self.pool)
+            .await?;
+        for row in rows {
+            let found: String = row.try_get(0)?;
+            tracing::warn!(
+                part = name,
+                found,
+                "this part of the model is of another version; it starts afresh, the old one is kept"
+            );
+        }
+        Ok(())
+    }
+
+    /// Keeps what was refused, out of the way of what is learned from now on.
+    async fn set_aside(&self, name: &str, body: &[u8]) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO model_parts (name, body) VALUES (?, ?)")
+            .bind(name)
+            .bind(body)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }
 
@@ -139,11 +171,17 @@ impl Store for SqliteStore {
                 let (key, body): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
                 match postcard::from_bytes(&body) {
                     Ok(stats) => links.push((unsigned(key), stats)),
-                    Err(_) => unread += 1,
+                    Err(_) => {
+                        unread += 1;
+                        self.set_aside(&format!("link-{key}.refused"), &body).await?;
+                    }
                 }
             }
             if unread > 0 {
-                tracing::warn!(links = unread, "these links of the model cannot be read; they start afresh");
+                tracing::warn!(
+                    links = unread,
+                    "these links of the model are refused; they start afresh, the old ones are kept"
+                );
             }
             model.links = LinkModel::restore(frame, links);
         }

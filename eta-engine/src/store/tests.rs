@@ -51,6 +51,38 @@ async fn a_part_that_cannot_be_read_begins_afresh_and_takes_nothing_with_it() {
     let again = store.load_model().await.unwrap();
     assert!(again.links.is_empty());
     assert_eq!(again.start_lateness, 7.0);
+    // What was refused is kept, whatever is saved in its place.
+    let mut afresh = again;
+    afresh.links.learn(LinkKey(1), 50.0, 60.0, when());
+    store.save_model(&ModelUpdate::take(&mut afresh)).await.unwrap();
+    let kept: Vec<(String, Vec<u8>)> =
+        sqlx::query_as("SELECT name, body FROM model_parts WHERE name LIKE '%.refused' ORDER BY name")
+            .fetch_all(&raw)
+            .await
+            .unwrap();
+    assert_eq!(kept, [("calibration-1.refused".to_owned(), vec![1]), ("link-1.refused".to_owned(), vec![255])]);
+}
+
+#[tokio::test]
+async fn a_part_of_another_version_is_not_misread_and_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = sqlite(&dir).await;
+    let mut model = Model { start_lateness: 7.0, ..Model::default() };
+    store.save_model(&ModelUpdate::take(&mut model)).await.unwrap();
+    let url = format!("sqlite://{}", dir.path().join("engine.db").display());
+    let raw = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("UPDATE model_parts SET name = 'start-lateness-0' WHERE name = 'start-lateness-1'")
+        .execute(&raw)
+        .await
+        .unwrap();
+    let mut again = store.load_model().await.unwrap();
+    assert_eq!(again.start_lateness, 0.0, "it starts afresh");
+    store.save_model(&ModelUpdate::take(&mut again)).await.unwrap();
+    let old: Vec<(String,)> = sqlx::query_as("SELECT name FROM model_parts WHERE name LIKE 'start%' ORDER BY name")
+        .fetch_all(&raw)
+        .await
+        .unwrap();
+    assert_eq!(old.iter().map(|(n,)| n.as_str()).collect::<Vec<_>>(), ["start-lateness-0", "start-lateness-1"]);
 }
 
 #[tokio::test]
