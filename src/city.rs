@@ -157,7 +157,9 @@ impl Prepared {
         let concerns: Arc<ArcSwap<Vec<Concern>>> = Arc::default();
         let devices: Arc<ArcSwap<Devices>> = Arc::default();
         let tokens = Arc::new(ArcSwap::from_pointee(token_book(&*store).await?));
+        let (ask, questions) = tokio::sync::mpsc::channel(QUESTIONS);
         let setup = Setup {
+            questions: Some(ask),
             published: Arc::clone(&published),
             clock: Arc::clone(&clock),
             tokens: Arc::clone(&tokens),
@@ -182,6 +184,7 @@ impl Prepared {
             publish: Arc::new(move |world| readers.publish(world)),
             sky: Arc::new(move || sky.raids()),
             machinery: Arc::new(move || machines(&desk)),
+            questions,
             metrics,
             shutdown: shutdown.clone(),
         });
@@ -190,6 +193,9 @@ impl Prepared {
         Ok(City { http, ingest, published, engine, web })
     }
 }
+
+/// How many dispatchers' questions wait for the engine.
+const QUESTIONS: usize = 16;
 
 impl City {
     /// Waits until everything has ended, and saved what it had; cancel the shutdown token first.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use transit_model::clock::{Clock as _, SystemClock};
 
-use crate::commands::{bench, check, config, decode, demo, devices, evaluate, measures, replay, serve, token};
+use crate::commands::{bench, check, config, decode, demo, devices, evaluate, explain, measures, replay, serve, token};
 use crate::logs;
 
 /// Exit code: the thing asked for failed.
@@ -43,6 +43,8 @@ pub enum Command {
     Replay(replay::Args),
     /// Score predictions against what happened, beside baselines.
     Evaluate(evaluate::Args),
+    /// Say why a vehicle is on the trip it is on: every trip considered, what each part of the evidence costs, why not the next.
+    Explain(explain::Args),
     /// Decode recorded messages of a tracker protocol: JSON lines in, JSON lines out.
     Decode(decode::Args),
     /// Measure how fast Zupynka is on this machine.
@@ -118,6 +120,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => client(simulator::run(*args), simulator::Failure::exit_code),
         Command::Replay(args) => ended(replay::run(&args)),
         Command::Evaluate(args) => ended(in_runtime(evaluate::run(&args))),
+        Command::Explain(args) => ended(in_runtime(explain::run(&args))),
         Command::Decode(args) => ended(decode::run(&args)),
         Command::Bench(args) => ended(bench::run(&args)),
         Command::Config(args) => ended(config::run(&args)),

@@ -205,6 +205,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         feed_zip: None,
         extra_concerns: Arc::default(),
         devices: Arc::default(),
+        questions: None,
         trust_proxy: false,
         store: None,
         limits: Limits::default(),

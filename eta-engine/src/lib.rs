@@ -12,6 +12,7 @@
 //! | [`matching`] | which trip a vehicle is on, and where on it |
 //! | [`learning`] | link times, dwells and the predictor's own errors |
 //! | [`engine`] | the pure engine: fixes in, world out |
+//! | [`explain`] | why a vehicle is on the trip it is on |
 //! | [`world`] | what the engine knows at one moment, as every reader sees it |
 //! | [`live`] | the engine on a running clock |
 //! | [`replay`] | the engine fed from files |
@@ -26,6 +27,7 @@ pub mod accuracy;
 pub mod auth;
 pub mod board;
 pub mod engine;
+pub mod explain;
 pub mod http;
 pub mod learning;
 pub mod live;

@@ -22,6 +22,7 @@ use crate::accuracy::judge::Judge;
 use crate::accuracy::tally::Tally;
 use crate::engine::Engine;
 use crate::engine::run::StopEvent;
+use crate::explain::Question;
 use crate::metrics::EngineMetrics;
 use crate::store::{ModelUpdate, StopEventRow, Store, StoreError};
 use crate::world::World;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub machinery: Machinery,
     /// Whose receivers are jammed or spoofed.
     pub sky: Sky,
+    /// Questions of dispatchers.
+    pub questions: mpsc::Receiver<Question>,
     /// Counters.
     pub metrics: EngineMetrics,
     /// Ends it all.
@@ -99,6 +102,10 @@ async fn run(mut p: Parts) {
                 open = n > 0;
                 take(&mut p.engine, &batch, &mut state);
                 batch.clear();
+            }
+            Some(q) = p.questions.recv() => {
+                // Whoever asked may have gone away meanwhile.
+                let _unheard = q.answer.send(p.engine.explain(&q.vehicle));
             }
             _ = round.tick() => publish(&mut p, &mut state),
             _ = save.tick() => hand_over(&mut p, &mut state, &writes),

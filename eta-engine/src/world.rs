@@ -15,6 +15,7 @@ use transit_model::warfare::Warfare;
 
 use crate::accuracy::book::Book;
 use crate::public::view::{Restriction, Withheld};
+use crate::engine::health::Trouble;
 
 /// A trip on one service day: what actually runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -123,6 +124,8 @@ pub struct Vehicle {
     pub ahead: Arc<[CallPrediction]>,
     /// What trips it was on in the last 24 hours, oldest first; the last one holds now.
     pub history: Arc<[TripSpan]>,
+    /// What is wrong with what it sends.
+    pub trouble: Option<Trouble>,
 }
 
 /// How far a trip has come today, for as long as the day lasts.

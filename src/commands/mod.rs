@@ -9,6 +9,7 @@ pub mod demo;
 mod device_events;
 pub mod devices;
 pub mod evaluate;
+pub mod explain;
 pub mod measures;
 pub mod replay;
 pub mod serve;

@@ -140,6 +140,7 @@ pub(crate) fn vehicle(t: &Timetable, id: &str, on_trip: TripDay, next: u16, late
         held: None,
         on_trip: Some(place),
         ahead: ahead.into(),
+        trouble: None,
         history: Arc::from([TripSpan { on: Some(on_trip), from: fix.plus_secs(-600), to: fix }]),
     }
 }

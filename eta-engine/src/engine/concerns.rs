@@ -6,6 +6,8 @@ use std::sync::Arc;
 use transit_model::dispatch::{Concern, Phase};
 use transit_model::warfare::Warfare;
 
+use super::health::TroubleKind;
+use crate::matching::trust::Contradiction;
 use crate::world::{TripDay, Vehicle, World};
 
 /// A vehicle on a trip that says nothing for so long is silent, seconds.
@@ -19,6 +21,7 @@ pub fn of(world: &World) -> Vec<Concern> {
     let mut found: Vec<Concern> = world.vehicles.iter().filter_map(|v| silent(world, v)).collect();
     found.extend(world.vehicles.iter().filter_map(|v| off_route(world, v)));
     found.extend(two_on_one_trip(world));
+    found.extend(world.vehicles.iter().filter_map(|v| troubled(world, v)));
     found.sort_by(|a, b| (a.level, &a.key).cmp(&(b.level, &b.key)));
     found
 }
@@ -79,6 +82,68 @@ fn off_route(world: &World, v: &Vehicle) -> Option<Concern> {
         vehicle_id: Some(v.id.to_string()),
         route_id: Some(route_id),
         since: v.fix_time,
+    })
+}
+
+/// What is wrong with what a vehicle sends, in words.
+fn troubled(world: &World, v: &Vehicle) -> Option<Concern> {
+    let trouble = v.trouble.as_ref()?;
+    let t = &world.timetable;
+    let since = t.zone.hhmm(trouble.since);
+    let other = trouble.other.as_ref().map_or("?", |o| o.as_str());
+    let minutes = trouble.seconds.unwrap_or_default() / 60;
+    let trip = trouble.named.map(|d| t.trips.at(d.on.trip).id.to_string()).unwrap_or_default();
+    let (level, uk, en) = match trouble.kind {
+        TroubleKind::Elsewhere => {
+            (2, "передає місце далеко поза містом".to_owned(), "sends positions far outside the city".to_owned())
+        }
+        TroubleKind::Frozen => (
+            2,
+            format!("повторює те саме місце з {since}, хоча їде: приймач завис"),
+            format!("repeats one place since {since} while it moves: the receiver is frozen"),
+        ),
+        TroubleKind::TwoPlaces => (
+            1,
+            "по черзі у двох місцях: один код у двох трекерів".to_owned(),
+            "is in two places by turns: one identity, two trackers".to_owned(),
+        ),
+        TroubleKind::ClockOff => (
+            2,
+            format!("годинник трекера відстає на {minutes} хв"),
+            format!("the tracker's clock is {minutes} min slow"),
+        ),
+        TroubleKind::Stands => {
+            (3, "стоїть на місці понад добу".to_owned(), "has not left its place for a day".to_owned())
+        }
+        TroubleKind::Moved => (
+            2,
+            format!("озвався {since} далеко від місця стоянки: трекер переставили?"),
+            format!("woke at {since} far from where it was parked: was the tracker moved to another vehicle?"),
+        ),
+        TroubleKind::Together => (
+            2,
+            format!("їде разом з {other}: два трекери в одній машині"),
+            format!("goes together with {other}: two trackers in one vehicle"),
+        ),
+        TroubleKind::TripContradicted => {
+            let (uk, en) = match trouble.named?.why {
+                Contradiction::WrongWay => ("їде назустріч", "drives the other way"),
+                Contradiction::Elsewhere => ("їде іншими вулицями", "is on other streets"),
+                Contradiction::Over => ("рейс уже скінчено", "that trip is over"),
+                Contradiction::AnotherTime => ("рейс не цієї години", "that trip runs hours from now"),
+            };
+            (2, format!("називає рейс {trip}, але {uk}"), format!("names trip {trip}, but {en}"))
+        }
+    };
+    Some(Concern {
+        key: format!("{}:{}", trouble.kind.name(), v.id),
+        level,
+        kind: trouble.kind.name().to_owned(),
+        text_uk: format!("{} {uk}", v.id),
+        text_en: format!("{} {en}", v.id),
+        vehicle_id: Some(v.id.to_string()),
+        route_id: on_route(world, v).map(|(id, _)| id),
+        since: trouble.since,
     })
 }
 

@@ -10,6 +10,8 @@
 mod claims;
 pub mod concerns;
 pub mod features;
+pub mod habits;
+pub mod health;
 pub mod held;
 mod model;
 mod motion;
@@ -21,6 +23,7 @@ pub mod run;
 mod run_tests;
 #[cfg(test)]
 mod tests;
+mod together;
 pub mod vehicle;
 mod views;
 mod waiting;
@@ -32,20 +35,25 @@ use rustc_hash::FxHashMap;
 use transit_model::dispatch::VehicleKind;
 use transit_model::fix::Fix;
 use transit_model::ids::{StopPos, VehicleId};
+use transit_model::plane::Xy;
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 use transit_model::warfare::Raid;
 
+use crate::explain::Explanation;
 use crate::learning::links::{DayKind, When};
 use crate::learning::paces::Paces;
+use crate::matching::cost::SIGN_DENIES;
 use crate::matching::day::Days;
 use crate::matching::network::Network;
 use crate::matching::track::{Around, Observation};
 use crate::world::{TripDay, TripProgress, World};
 
 use claims::{Claim, Claims};
+use habits::Habits;
 pub use model::{Holding, Lasting, Model};
 use run::{Passed, StopEvent};
+use together::{Found, Together};
 use vehicle::VehicleState;
 use views::Views;
 
@@ -56,6 +64,8 @@ pub enum Ignored {
     Late,
     /// Farther from the last one than anything drives; taken once the next ones agree with it.
     Leap,
+    /// The place where the vehicle's receiver has frozen, once more.
+    Frozen,
 }
 
 /// How the engine predicts.
@@ -82,6 +92,10 @@ pub struct Counts {
     pub late: u64,
     /// Fixes that leapt.
     pub leaps: u64,
+    /// Fixes of frozen receivers.
+    pub frozen: u64,
+    /// Fixes taken of vehicles whose positions are not believed.
+    pub disbelieved: u64,
     /// Stop events.
     pub stop_events: u64,
     /// Link times learned.
@@ -93,6 +107,7 @@ pub struct Counts {
 /// One feed's engine.
 #[derive(Debug)]
 pub struct Engine {
+    habits: Habits,
     timetable: Arc<Timetable>,
     network: Network,
     days: Days,
@@ -113,8 +128,13 @@ pub struct Engine {
     told: Vec<vehicle::Told>,
     version: u64,
     today: Option<ServiceDate>,
+    together: Together,
 }
 
+/// A vehicle that measures less than this stands, m/s.
+const STILL: f32 = 1.0;
+/// And has done so for longer than a light is red, seconds.
+const STOOD: i64 = 60;
 /// After this silence a vehicle's hypotheses are worth nothing, seconds.
 const FORGET_AFTER: i64 = 20 * 60;
 
@@ -124,7 +144,9 @@ impl Engine {
     pub fn new(timetable: Arc<Timetable>, settings: Settings, model: Model) -> Self {
         let network = Network::new(&timetable);
         let paces = Paces::new(&timetable);
+        let habits = Habits::new(&timetable);
         Self {
+            habits,
             timetable,
             network,
             days: Days::default(),
@@ -144,6 +166,7 @@ impl Engine {
             told: Vec::new(),
             version: 0,
             today: None,
+            together: Together::default(),
         }
     }
 
@@ -219,31 +242,62 @@ impl Engine {
         let claims = &self.claims;
         let claimed = |on: TripDay| claims.price(on, i, fix.time);
         let route = fix.reported.route_id.as_deref().and_then(|r| t.route_by_id(r));
-        let around = Around { timetable: t, network: &self.network, days, claimed: &claimed };
+        let around = Around {
+            timetable: t,
+            network: &self.network,
+            days,
+            claimed: &claimed,
+            sign: self.habits.sign(&fix.reported),
+            tied: self.habits.tied(&fix.reported),
+        };
         let Some(v) = self.vehicles.get_mut(i) else { return Err(Ignored::Late) };
         v.kind = kind;
         self.views.touch(i);
+        if v.last.as_ref().is_none_or(|l| fix.time > l.time) && !v.health.is_thawed(fix) {
+            self.counts.frozen += 1;
+            return Err(Ignored::Frozen);
+        }
         let motion = match v.motion(fix, at) {
             Ok(m) => m,
             Err(why) => {
                 match why {
                     Ignored::Late => self.counts.late += 1,
-                    Ignored::Leap => self.counts.leaps += 1,
+                    Ignored::Leap => {
+                        self.counts.leaps += 1;
+                        v.health.note_leap(fix.time);
+                    }
+                    Ignored::Frozen => self.counts.frozen += 1,
                 }
                 return Err(why);
             }
         };
         self.counts.fixes += 1;
-        if v.last.as_ref().is_some_and(|l| fix.time.secs_since(l.time) > FORGET_AFTER) {
-            v.track.reset(&around);
-        }
+        v.health.look(fix, at, self.network.outside(at));
+        v.note_heard(fix, at);
         let before = v.track.chosen().map(|h| h.on);
-        if kind == VehicleKind::Transit {
+        let silent = v.last.as_ref().is_some_and(|l| fix.time.secs_since(l.time) > FORGET_AFTER);
+        if silent || v.health.is_bad() {
+            v.track.reset(fix.time, &around);
+        }
+        if v.health.is_bad() {
+            self.counts.disbelieved += 1;
+        } else if kind == VehicleKind::Transit {
             let mute = fix.reported.trip_id.is_none();
-            v.track.advance(&Observation { at, time: fix.time, motion, trip: reported, route, mute }, &around);
+            let yard = v.track.chosen().is_none_or(|h| h.misses > 0) && self.habits.yards.has(at);
+            let stood = v.standing_since.is_some_and(|since| fix.time.secs_since(since) >= STOOD);
+            let still = stood && fix.speed.is_some_and(|v| v < STILL);
+            let o = Observation { at, time: fix.time, motion, trip: reported, route, mute, yard, still };
+            v.track.advance(&o, &around);
+            v.note_observed(o, &fix.reported);
         }
         let now_on = v.track.chosen().map(|h| h.on);
-        v.moved(fix, at, motion, t, &self.network);
+        let metres = v.at.map_or(0.0, |p| p.distance(at));
+        let idle_sign = around.sign.is_some_and(|s| s.idle() > SIGN_DENIES);
+        let from = v.last.as_ref().map(|l| l.time).zip(v.at);
+        v.note_place(fix, at, motion);
+        self.habits.learn_yard(v, t, &self.network);
+        v.note_phase(fix.time, &phase::Place { t, network: &self.network, yards: &self.habits.yards, idle_sign });
+        self.habits.learn(v, fix, (metres, motion.dt), t, &self.network);
         if before != now_on {
             self.counts.trip_changes += u64::from(before.is_some());
             if let Some(event) = v.run.take().and_then(|mut r| r.pending.take()) {
@@ -252,13 +306,66 @@ impl Engine {
             }
         }
         if let Some(on) = now_on {
-            let worth = v.track.worth();
+            let worth = v.track.worth(t);
             self.claims.stake(on, Claim { by: i, seen: fix.time, worth });
         }
         let passed = v.pass_stops(fix.time, t, &self.model);
         self.digest(i, &passed);
         self.note_progress(i);
+        if let Some(from) = from {
+            self.note_together(i, from, (fix.time, at));
+        }
         self.vehicles.get(i).ok_or(Ignored::Late)
+    }
+
+    /// Two trackers in one vehicle: the one that is on no trip, or else the later comer, is set aside.
+    fn note_together(&mut self, i: usize, from: (UnixMs, Xy), to: (UnixMs, Xy)) {
+        let Ok(vehicle) = u32::try_from(i) else { return };
+        for found in self.together.note(vehicle, from, to) {
+            let (Found::Joined(a, b) | Found::Parted(a, b)) = found;
+            let (a, b) = (a as usize, b as usize);
+            let has_trip = |i: usize| self.vehicles.get(i).is_some_and(|v| v.track.chosen().is_some());
+            let (kept, spare) = if has_trip(b) && !has_trip(a) { (b, a) } else { (a, b) };
+            let name = self.vehicles.get(kept).map(|v| v.id.clone());
+            self.views.touch(a);
+            self.views.touch(b);
+            match found {
+                Found::Joined(..) => {
+                    if let (Some(v), Some(name)) = (self.vehicles.get_mut(spare), name) {
+                        v.health.note_together(Some(&name), to.0);
+                    }
+                }
+                Found::Parted(..) => {
+                    for i in [a, b] {
+                        if let Some(v) = self.vehicles.get_mut(i) {
+                            v.health.note_together(None, to.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why a vehicle is on the trip it is on, at its last fix; `None` for one nobody has heard of.
+    pub fn explain(&mut self, id: &VehicleId) -> Option<Explanation> {
+        let i = self.index_of(id)?;
+        let t = Arc::clone(&self.timetable);
+        let (at, said) = {
+            let v = self.vehicles.get(i)?;
+            (v.last.as_ref()?.time, v.said.clone())
+        };
+        let days = self.days.at(&t, at);
+        let claims = &self.claims;
+        let claimed = |on: TripDay| claims.price(on, i, at);
+        let around = Around {
+            timetable: &t,
+            network: &self.network,
+            days,
+            claimed: &claimed,
+            sign: self.habits.sign(&said),
+            tied: self.habits.tied(&said),
+        };
+        self.vehicles.get(i)?.explain(&around)
     }
 
     /// Predicts for every vehicle in service.

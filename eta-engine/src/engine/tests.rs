@@ -6,6 +6,8 @@
 //! ```
 
 mod bad_input;
+mod signs;
+mod troubles;
 
 use proptest::prelude::*;
 use transit_model::dispatch::Phase;

@@ -3,25 +3,25 @@
 use std::sync::Arc;
 
 use transit_model::dispatch::{Phase, VehicleKind};
-use transit_model::fix::Fix;
+use transit_model::fix::{Fix, Reported};
 use transit_model::ids::{StopPos, VehicleId};
 use transit_model::plane::Xy;
 use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
 use super::features::Features;
+use super::health::{Health, Trouble};
 use super::motion::motion_between;
-use super::phase::phase_of;
 use super::predict::{Estimate, Made};
 use super::rhythm::Rhythm;
 use super::run::{Passed, Run, Step};
 use super::waiting::{self, CameTrue, Kept, Waiting};
-use super::{Ignored, Model, next_pos};
+use super::{Ignored, Model, next_pos, phase};
 use crate::board::hold::{self, Published};
 use crate::learning::calibration::Doing;
-use crate::matching::network::Network;
+use crate::explain::{self, Explanation, Says};
 use crate::matching::snap::Motion;
-use crate::matching::track::Track;
+use crate::matching::track::{Around, Observation, Track};
 use crate::world::{CallPrediction, Held, OnTrip, TripDay, TripSpan, Vehicle};
 
 /// Faster than anything drives, m/s.
@@ -32,6 +32,8 @@ const LEAP_METRES: f32 = 600.0;
 const LEAP_FIXES: u8 = 3;
 /// Below this a vehicle stands, m/s.
 const STANDING_SPEED: f32 = 0.8;
+/// Whoever has come so far from where it was first seen has driven, metres.
+const DROVE: f32 = 300.0;
 /// A calculated clock time moves by so much or not at all, milliseconds.
 const STEADY_MS: i64 = 60_000;
 /// How long the trips a vehicle was on are remembered, seconds.
@@ -83,6 +85,18 @@ pub struct VehicleState {
     last_links: (f32, f32),
     /// How often it reports.
     pub rhythm: Rhythm,
+    /// It has driven since it was first seen.
+    pub(super) drove: bool,
+    /// Where it stands has been noted as a yard.
+    pub(super) kept: bool,
+    /// How much this stay at a base has taught of its sign.
+    pub(super) sign_stay: f32,
+    /// Whether its positions can be believed.
+    pub(super) health: Health,
+    /// What it said of itself last.
+    pub(super) said: Reported,
+    observed: Option<Observation>,
+    first: Option<Xy>,
     anchor: Option<Xy>,
     leaps: u8,
     history: Vec<TripSpan>,
@@ -121,6 +135,13 @@ impl VehicleState {
             pace: 0.0,
             last_links: (0.0, 0.0),
             rhythm: Rhythm::default(),
+            drove: false,
+            kept: false,
+            sign_stay: 0.0,
+            health: Health::default(),
+            said: Reported::default(),
+            observed: None,
+            first: None,
             anchor: None,
             leaps: 0,
             history: Vec::new(),
@@ -169,8 +190,64 @@ impl VehicleState {
         Ok(motion_between(last, self.anchor, fix, at))
     }
 
-    /// Notes a fix that was taken, after the track has chosen.
-    pub(super) fn moved(&mut self, fix: &Fix, at: Xy, motion: Motion, t: &Timetable, network: &Network) {
+    /// Notes that a fix was taken, before anything is made of it.
+    pub(super) fn note_heard(&mut self, fix: &Fix, at: Xy) {
+        self.health.note_taken(fix.time);
+        if self.phase == Phase::AtBase
+            && let (Some(last), Some(place)) = (self.last.as_ref(), self.at)
+        {
+            self.health.note_waking(fix.time.secs_since(last.time), place.distance(at), fix.time);
+        }
+    }
+
+    /// Keeps what the track was told, to explain it when asked.
+    pub(super) fn note_observed(&mut self, o: Observation, said: &Reported) {
+        self.observed = Some(o);
+        if self.said != *said {
+            self.said.clone_from(said);
+        }
+    }
+
+    /// What is wrong with what it sends.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.health.trouble().cloned().or_else(|| self.track.distrust().map(Trouble::contradicted))
+    }
+
+    /// Why it is on the trip it is on; `None` before the first fix.
+    pub(super) fn explain(&self, around: &Around<'_>) -> Option<Explanation> {
+        let (t, last) = (around.timetable, self.last.as_ref()?);
+        let considered = self.observed.as_ref().map(|o| self.track.considered(o, around)).unwrap_or_default();
+        let candidates = explain::candidates(t, &considered);
+        let trouble = self.trouble().map(|t| t.kind);
+        let text = |v: &Option<Box<str>>| v.as_deref().map(str::to_owned);
+        let named = self.track.chosen().is_some_and(|h| h.reported);
+        Some(Explanation {
+            vehicle_id: self.id.to_string(),
+            fix_time: last.time,
+            fix_at: last.time.rfc3339(&t.zone),
+            lat: last.lat,
+            lon: last.lon,
+            speed: last.speed,
+            bearing: last.bearing,
+            phase: self.phase,
+            confidence: self.track.confidence(),
+            says: Says {
+                trip_id: text(&self.said.trip_id),
+                route_id: text(&self.said.route_id),
+                sign: text(&self.said.sign),
+                sign_out_of_service: around.sign.map(|s| s.idle()),
+                run: text(&self.said.run),
+            },
+            trouble,
+            verdict: explain::verdict(&candidates, self.phase, trouble, named),
+            candidates,
+            changes: explain::changes(t, self.track.decisions()),
+        })
+    }
+
+    /// Notes where a fix that was taken has it, after the track has chosen.
+    pub(super) fn note_place(&mut self, fix: &Fix, at: Xy, motion: Motion) {
         self.rhythm.learn(motion.dt, self.at.map_or(0.0, |p| p.distance(at)));
         let standing = motion.speed.is_some_and(|v| v < STANDING_SPEED)
             || self.at.is_some_and(|p| p.distance(at) < 4.0 && motion.dt >= 5.0);
@@ -187,8 +264,15 @@ impl VehicleState {
             speed: motion.speed,
             bearing: motion.bearing,
         });
-        self.phase = phase_of(self, fix.time, t, network);
-        self.remember(fix.time);
+        let first = *self.first.get_or_insert(at);
+        self.drove |= first.distance(at) > DROVE || self.track.chosen().is_some();
+        self.kept &= self.track.stood() > 0;
+    }
+
+    /// Notes what it does there.
+    pub(super) fn note_phase(&mut self, now: UnixMs, place: &phase::Place<'_>) {
+        self.phase = phase::of(self, now, place);
+        self.remember(now);
     }
 
     fn remember(&mut self, now: UnixMs) {
@@ -330,6 +414,7 @@ impl VehicleState {
             held: self.held,
             ahead: Arc::clone(&self.ahead),
             history: self.history.clone().into(),
+            trouble: self.trouble(),
         })
     }
 

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use transit_model::clock::{SharedClock, Stopwatch};
 use transit_model::dispatch::{Concern, Devices};
 use transit_model::ids::{StopIdx, VehicleId};
@@ -23,6 +23,7 @@ use super::published::Published;
 use crate::auth::{Role, TokenBook};
 use crate::public::view::is_public;
 use crate::store::Store;
+use crate::explain::Question;
 use crate::world::World;
 
 /// What this server will bear.
@@ -74,6 +75,8 @@ pub struct Setup {
     pub extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
     /// The trackers, as ingest knows them.
     pub devices: Arc<ArcSwap<Devices>>,
+    /// Where the engine is asked why it decided as it did; `None` where there is no engine.
+    pub questions: Option<mpsc::Sender<Question>>,
     /// A proxy in front sets `X-Forwarded-For`; its last entry is the client.
     pub trust_proxy: bool,
     /// Where measures are kept; without it none can be taken.
@@ -95,6 +98,7 @@ pub struct AppState {
     pub(super) feed_zip: Option<Bytes>,
     pub(super) extra_concerns: Arc<ArcSwap<Vec<Concern>>>,
     pub(super) devices: Arc<ArcSwap<Devices>>,
+    pub(super) questions: Option<mpsc::Sender<Question>>,
     pub(super) trust_proxy: bool,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) limits: Limits,
@@ -119,6 +123,7 @@ impl AppState {
             feed_zip: setup.feed_zip,
             extra_concerns: setup.extra_concerns,
             devices: setup.devices,
+            questions: setup.questions,
             trust_proxy: setup.trust_proxy,
             store: setup.store,
             limits: setup.limits,

@@ -23,6 +23,7 @@ pub mod channel;
 pub mod directory;
 pub mod dispatch;
 pub mod dispatch_view;
+pub mod explain;
 pub mod feeds;
 pub mod html;
 mod layers;
@@ -81,6 +82,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/v1/stops/{id}/board", get(stops::board)),
         ("/v1/stops/{id}/live", get(live::live)),
         ("/v1/vehicles", get(vehicles::list)),
+        ("/v1/vehicles/{id}/explain", get(explain::one)),
         ("/v1/vehicles/{id}/trip-context", get(trip_context::one)),
         ("/v1/measures", get(measures::list).post(measures::add)),
         ("/v1/measures/{id}/end", post(measures::end)),

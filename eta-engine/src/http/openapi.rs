@@ -133,6 +133,15 @@ const ALL: &[Described] = &[
         &[LIMIT, AFTER],
         "{as_of, vehicles: [{id, phase, lat, lon, bearing, speed, fix_time, seen_at, trip, delay}], next}",
     ),
+    Described {
+        role: Some("dispatcher"),
+        ..get(
+            "/v1/vehicles/{id}/explain",
+            "Why a vehicle is on the trip it is on: what was considered, part by part, and why not the others",
+            &[],
+            "{vehicle_id, fix_time, fix_at, phase, confidence, says, trouble, verdict, candidates: [{trip_id, route, starts, along_m, off_m, state, total, parts, chosen, why_not}], changes: [{at, from, to, why, cheaper_by}]}",
+        )
+    },
     get(
         "/v1/vehicles/{id}/trip-context",
         "For e-ticket validators: the trip a vehicle is on, or was on at a moment of the last 24 hours",

@@ -61,6 +61,7 @@ fn town_behind(gate: Gate, limits: Limits, tokens: Vec<TokenRow>, store: Option<
         feed_zip: Some(Bytes::from_static(b"PK the feed")),
         extra_concerns: Arc::default(),
         devices: Arc::default(),
+        questions: None,
         trust_proxy: true,
         store,
         limits,
@@ -102,7 +103,7 @@ async fn every_path_answers() {
         };
         let expected = match path {
             "/v1/stops/{id}/live" => StatusCode::UPGRADE_REQUIRED,
-            "/v1/dispatch" | "/v1/measures" => StatusCode::UNAUTHORIZED,
+            "/v1/dispatch" | "/v1/measures" | "/v1/vehicles/{id}/explain" => StatusCode::UNAUTHORIZED,
             "/v1/measures/{id}/end" => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::OK,
         };

@@ -6,3 +6,6 @@ pub mod halts;
 pub mod links;
 pub mod paces;
 pub mod residual;
+pub mod signs;
+pub mod ties;
+pub mod yards;

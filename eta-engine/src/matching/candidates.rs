@@ -74,7 +74,7 @@ pub(super) fn here(
         if turned >= cost::AGAINST {
             continue;
         }
-        let snapped = Snapped { along, off: passage.at.off, cost: cost::off(passage.at.off) + turned };
+        let snapped = Snapped { along, off: passage.at.off, cost: cost::off(passage.at.off) + turned, turned };
         for p in around.network.patterns_of(passage.shape) {
             let mut of_pattern = Cheapest::of(MOST_OF_PATTERN);
             let (first, _) = ends_of(t.patterns.at(*p));

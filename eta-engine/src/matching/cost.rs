@@ -41,8 +41,17 @@ pub const IDLE: f32 = 1.2;
 pub const TURN: f64 = 60.0;
 /// The route the vehicle says it is on costs less by this.
 pub const REPORTED_ROUTE: f32 = 8.0;
-/// The most that all that speaks for a trip together takes off: block, route run before, route reported.
-pub const MOST_SPOKEN_FOR: f32 = BLOCK + 3.0 * BLOCK_MORE + SAME_ROUTE + REPORTED_ROUTE;
+/// The most that all that speaks for a trip together takes off: block, route run before, route reported, run.
+pub const MOST_SPOKEN_FOR: f32 = BLOCK + 3.0 * BLOCK_MORE + SAME_ROUTE + REPORTED_ROUTE + TIED;
+
+/// No sign counts for more than this against a line: it is left on, or set wrong, too often.
+pub const SIGN_MAX: f32 = 5.0;
+/// A sign so much likelier out of service than on a line denies it.
+pub const SIGN_DENIES: f32 = 1.5;
+/// Until the vehicle has run so much of the line all the same: a driver who forgot to set it.
+pub const SIGN_OVERRULED: f32 = 1.0;
+/// The block that its run or its operator is known to work costs less by this.
+pub const TIED: f32 = 6.0;
 
 /// The cost of lying so many metres off the line.
 #[must_use]

@@ -1,6 +1,7 @@
 //! One belief about a vehicle: it runs this trip and is so far along it. How a fix moves it, and
 //! what it costs; not which belief holds.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use transit_model::ids::{BlockIdx, RouteIdx, ShapeIdx, StopPos, TripIdx};
 use transit_model::plane::{Polyline, angle_between};
@@ -10,6 +11,7 @@ use transit_model::timetable::{Pattern, Timetable};
 use super::cost;
 use super::snap::{self, Snapped};
 use super::track::{Around, Observation};
+use crate::learning::signs::line_of;
 use crate::world::TripDay;
 
 /// What the last fix adds to the running mean that tells whether to look for something better.
@@ -24,6 +26,8 @@ const EARLY: i64 = 60;
 pub const AT_END: f32 = 30.0;
 /// So near the last stop whoever leaves the line, or stands for long, has done its trip, metres.
 pub const NEAR_END: f32 = 400.0;
+/// So far parked receivers wander, metres.
+const DRIFT: f32 = 150.0;
 /// Fixes outside the corridor before a vehicle counts as off its route.
 pub const OFF_ROUTE_AFTER: u16 = 3;
 
@@ -58,6 +62,10 @@ pub struct Hypothesis {
     pub(super) mid_line: bool,
     /// Metres it has come along the line.
     pub(super) travelled: f32,
+    /// The vehicle's sign says it is not in service, since it had come so far, metres.
+    pub(super) denied: Option<f32>,
+    /// What lying off the line and heading elsewhere have cost since it was taken up: parts of the evidence.
+    pub(super) seen: (f32, f32),
     /// When it left its first stop or was taken up on the way: what the timetable made of that, and
     /// how late it was then, seconds.
     began: Option<(f32, f32)>,
@@ -70,6 +78,40 @@ pub struct Hypothesis {
 
 /// Where a fix lies on lines, for a vehicle that was so far along them.
 pub(super) type Snaps = SmallVec<[(ShapeIdx, f32, Snapped); 8]>;
+
+/// What a hypothesis costs, part by part; below nought is for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Lying off its line, since it was taken up.
+    pub distance: f32,
+    /// Heading elsewhere.
+    pub heading: f32,
+    /// What the vehicle was on before had cost, and changing from it, less what the cheapest one has.
+    pub before: f32,
+    /// Being early or late.
+    pub timetable: f32,
+    /// Its trip is over and the next has not begun.
+    pub idle: f32,
+    /// What another vehicle would lose by giving it up.
+    pub taken: f32,
+    /// It follows what the vehicle has run: the block, the route.
+    pub block: f32,
+    /// The vehicle names its route.
+    pub route: f32,
+    /// The vehicle's sign.
+    pub sign: f32,
+    /// Its run or its operator.
+    pub tied: f32,
+}
+
+impl Parts {
+    /// Together.
+    #[must_use]
+    pub fn total(&self) -> f32 {
+        let evidence = self.distance + self.heading + self.before;
+        evidence + self.timetable + self.idle + self.taken + self.block + self.route + self.sign + self.tied
+    }
+}
 
 /// What a vehicle has run before: what it runs next follows from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,6 +144,8 @@ impl Hypothesis {
             held: false,
             mid_line: s.along > first + AT_START,
             travelled: 0.0,
+            denied: None,
+            seen: (s.cost - s.turned, s.turned),
             began: None,
             ready,
             gate: first + AT_START,
@@ -143,7 +187,7 @@ impl Hypothesis {
             .into_iter()
             .map(|p| {
                 let turned = turned(o.motion.bearing, line, p.along);
-                let s = Snapped { along: p.along, off: p.off, cost: cost::off(p.off) + turned };
+                let s = Snapped { along: p.along, off: p.off, cost: cost::off(p.off) + turned, turned };
                 let late = (o.time.secs_f64() - scheduled_at(t, on.trip, p.along, day)) as f32;
                 let plausible = if p.along <= first + AT_START { cost::waiting(-late, 0.0) } else { cost::delay(late) };
                 (s, s.cost + plausible)
@@ -154,7 +198,8 @@ impl Hypothesis {
             None => {
                 // It says it runs the trip and is nowhere near the line: on its way to the start.
                 let off = o.at.distance(line.point_at(first));
-                let mut h = Self::new(on, Snapped { along: first, off, cost: cost::OFF_MAX }, first, o.time);
+                let mut h =
+                    Self::new(on, Snapped { along: first, off, cost: cost::OFF_MAX, turned: 0.0 }, first, o.time);
                 h.misses = 1;
                 h
             }
@@ -185,6 +230,8 @@ impl Hypothesis {
         self.lately += LATELY * (s.cost - self.lately);
         // What a vehicle does after its trip says little about which trip that was.
         self.evidence += weight * if self.ended.is_some() { s.cost.min(cost::AFTER_END) } else { s.cost };
+        self.seen.0 += weight * (s.cost - s.turned);
+        self.seen.1 += weight * s.turned;
         if s.off > cost::CORRIDOR {
             self.misses = self.misses.saturating_add(1);
             // Vehicles turn, and wait for their next trip, around the corner from the last stop.
@@ -216,7 +263,8 @@ impl Hypothesis {
             if self.held {
                 self.gate = self.gate.max(self.along + AT_START / 2.0);
             }
-            self.started = !self.held && self.along > self.gate;
+            // A vehicle that says it stands has not left, whatever its receiver makes of the walls around it.
+            self.started = !self.held && self.along > self.gate + if o.still { DRIFT } else { 0.0 };
         }
         self.ended = match self.ended {
             None if self.started && self.along >= last - AT_END => Some(o.time),
@@ -236,12 +284,36 @@ impl Hypothesis {
         }
     }
 
+    /// Whether the vehicle's sign denies it, and has not been overruled by how far it was run all the same.
+    pub(super) fn is_denied(&self, t: &Timetable) -> bool {
+        let enough = |from: f32| {
+            let (first, last) = ends_of(t.pattern_of(self.on.trip));
+            self.travelled - from >= cost::SIGN_OVERRULED * (last - first)
+        };
+        self.started && self.denied.is_some_and(|from| !enough(from))
+    }
+
+    /// Whether what the vehicle shows while it is on this trip may teach what that means.
+    #[must_use]
+    pub fn teaches(&self) -> bool {
+        self.started
+            && self.ended.is_none()
+            && self.denied.is_none()
+            && self.misses == 0
+            && (self.reported || !self.mid_line)
+    }
+
     /// Adds up what it costs now.
     pub(super) fn price(&mut self, o: &Observation, around: &Around<'_>, served: Option<&Served>) {
+        self.total = self.parts(o, around, served).total();
+    }
+
+    /// What it costs now, part by part.
+    pub(super) fn parts(&mut self, o: &Observation, around: &Around<'_>, served: Option<&Served>) -> Parts {
         let t = around.timetable;
         let day = around.day_start(self.on);
         let plan = self.plan(scheduled_at(t, self.on.trip, self.along, day), day, o, t);
-        self.add_up(plan, day, o, around, served);
+        self.parts_with(plan, day, o, around, served)
     }
 
     /// What the timetable makes of it, that wants the trip here at `scheduled` and whose day starts at
@@ -275,14 +347,42 @@ impl Hypothesis {
         around: &Around<'_>,
         served: Option<&Served>,
     ) {
+        self.total = self.parts_with(plan, day, o, around, served).total();
+    }
+
+    fn parts_with(
+        &mut self,
+        plan: f32,
+        day: f64,
+        o: &Observation,
+        around: &Around<'_>,
+        served: Option<&Served>,
+    ) -> Parts {
         let t = around.timetable;
+        let pattern = t.pattern_of(self.on.trip);
         let idle = self.ended.map_or(0.0, |e| self.idle(e, o, day, around));
         self.outbid = (around.claimed)(self.on);
         let follows = served.filter(|_| self.ended.is_none()).map_or(0.0, |s| s.follows(self.on, t));
-        let said =
-            if o.route.is_some_and(|r| r == t.pattern_of(self.on.trip).route) { cost::REPORTED_ROUTE } else { 0.0 };
-        debug_assert!(follows + said <= cost::MOST_SPOKEN_FOR, "{follows} + {said}");
-        self.total = self.evidence + plan + idle + self.outbid - follows - said;
+        let route = if o.route.is_some_and(|r| r == pattern.route) { cost::REPORTED_ROUTE } else { 0.0 };
+        let line = line_of(pattern);
+        let sign = around.sign.map_or(0.0, |s| s.cost(line).min(cost::SIGN_MAX));
+        let denies = around.sign.is_some_and(|s| s.doubt(line) > cost::SIGN_DENIES);
+        self.denied = denies.then(|| self.denied.unwrap_or(self.travelled));
+        let block = t.trips.at(self.on.trip).block;
+        let tied = around.tied.zip(block).map_or(0.0, |(said, b)| cost::TIED * said.to(b, o.time));
+        debug_assert!(follows + route + tied <= cost::MOST_SPOKEN_FOR, "{follows} + {route} + {tied}");
+        Parts {
+            distance: self.seen.0,
+            heading: self.seen.1,
+            before: self.evidence - self.seen.0 - self.seen.1,
+            timetable: plan,
+            idle,
+            taken: self.outbid,
+            block: -follows,
+            route: -route,
+            sign,
+            tied: -tied,
+        }
     }
 
     /// Seconds past its departure, or past when it could leave, whichever was later.

@@ -16,10 +16,13 @@
 //! | [`hypothesis`] | one of them: how a fix moves it, what it costs |
 //! | `candidates` | the trips that could be here now |
 //! | [`track`] | the hypotheses of one vehicle, and which holds |
+//! | [`trust`] | whether the trip a vehicle names can be true |
+//! | [`explain`] | why it is on the trip it is on |
 
 mod candidates;
 pub mod cost;
 pub mod day;
+pub mod explain;
 mod grid;
 pub mod hypothesis;
 pub mod network;
@@ -27,3 +30,4 @@ pub mod snap;
 #[cfg(test)]
 mod tests;
 pub mod track;
+pub mod trust;

@@ -22,6 +22,8 @@ pub struct Network {
     lines: Grid<Piece>,
     stops: Grid<Xy>,
     patterns: IdxVec<ShapeIdx, Vec<PatternIdx>>,
+    /// The corners of the rectangle that holds every line.
+    bounds: Option<(Xy, Xy)>,
 }
 
 /// A line passing near a point.
@@ -56,13 +58,28 @@ impl Network {
                 list.push(p);
             }
         }
-        Self { lines: lines.finish(), stops: stops.finish(), patterns }
+        let points = t.shapes.iter().flat_map(|(_, line)| line.points());
+        let bounds = points.fold(None, |held: Option<(Xy, Xy)>, p| {
+            let (low, high) = held.unwrap_or((*p, *p));
+            let low = Xy { x: low.x.min(p.x), y: low.y.min(p.y) };
+            Some((low, Xy { x: high.x.max(p.x), y: high.y.max(p.y) }))
+        });
+        Self { lines: lines.finish(), stops: stops.finish(), patterns, bounds }
     }
 
     /// The patterns that run along a shape.
     #[must_use]
     pub fn patterns_of(&self, shape: ShapeIdx) -> &[PatternIdx] {
         self.patterns.get(shape).map_or(&[], Vec::as_slice)
+    }
+
+    /// How far outside the smallest rectangle that holds every line a point is, metres; 0 within, and where
+    /// the feed has no lines.
+    #[must_use]
+    pub fn outside(&self, p: Xy) -> f32 {
+        let Some((low, high)) = self.bounds else { return 0.0 };
+        let nearest = Xy { x: p.x.max(low.x).min(high.x), y: p.y.max(low.y).min(high.y) };
+        nearest.distance(p)
     }
 
     /// Whether any line passes within so many metres.

@@ -30,6 +30,8 @@ pub struct Snapped {
     pub off: f32,
     /// Distance, heading and going backwards, together.
     pub cost: f32,
+    /// The part of it that is for heading.
+    pub turned: f32,
 }
 
 /// The most credible place for a fix on a line, for a vehicle that was at `from` before.
@@ -69,7 +71,7 @@ pub fn onto(line: &Polyline, p: Xy, from: f32, motion: Motion) -> Option<Snapped
     best.map(|(s, _)| s).or_else(|| {
         let p0 = line.points().first()?;
         let off = p.distance(*p0);
-        Some(Snapped { along: 0.0, off, cost: cost::off(off) })
+        Some(Snapped { along: 0.0, off, cost: cost::off(off), turned: 0.0 })
     })
 }
 
@@ -142,7 +144,7 @@ impl Window {
             (0.5 * z * z).min(3.0)
         });
         let rank = leap * 0.7 + believed + off * NEARER;
-        Some((Snapped { along, off, cost: believed }, rank))
+        Some((Snapped { along, off, cost: believed, turned }, rank))
     }
 }
 

@@ -321,7 +321,7 @@ fn a_vehicle_parked_off_its_line_has_given_up_its_trip() {
     s.drive("1", "08:09:00", "08:10:00", &[(1.0, 0.0), (1.0, 0.4)]);
     assert_eq!((s.trip("1"), s.phase("1")), (Some("xa0"), Phase::OffRoute));
     s.stand("1", "08:10:00", "08:15:00", (1.0, 0.4));
-    assert_eq!((s.trip("1"), s.phase("1")), (None, Phase::AtBase));
+    assert_eq!((s.trip("1"), s.phase("1")), (None, Phase::Deadhead));
     // Back on the line it goes on with the trip it left.
     s.drive("1", "08:15:00", "08:16:00", &[(1.0, 0.4), (1.0, 0.0)]).drive(
         "1",

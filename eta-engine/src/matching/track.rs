@@ -16,9 +16,13 @@ use transit_model::timetable::Timetable;
 use super::candidates;
 use super::cost;
 use super::day::Day;
+use super::explain::{Bar, Decision, REMEMBERED, Why};
 use super::hypothesis::{Served, Snaps, ends_of};
 use super::network::Network;
 use super::snap::{self, Motion};
+use super::trust::{Distrust, Trust};
+use crate::engine::habits::Tied;
+use crate::learning::signs::Reading;
 use crate::world::TripDay;
 
 pub use super::hypothesis::{Hypothesis, NEAR_END, OFF_ROUTE_AFTER};
@@ -41,6 +45,8 @@ const PARKED: f32 = 40.0;
 const GIVEN_UP: i64 = 180;
 /// Whoever stands so long on no trip was at its base, seconds.
 const AT_BASE: i64 = 1200;
+/// Nor does a sign changed for a moment end a trip, seconds.
+const SIGN_HELD: i64 = 45;
 /// So much of a trip must have been seen before what follows it is believed, metres.
 const SERVED: f32 = 800.0;
 /// A fix so far from the last one tells something new; one nearer tells as much less, metres.
@@ -72,6 +78,10 @@ pub struct Observation {
     pub route: Option<RouteIdx>,
     /// It names no trip, known to the timetable or not.
     pub mute: bool,
+    /// It is where vehicles are kept.
+    pub yard: bool,
+    /// It says itself that it stands.
+    pub still: bool,
 }
 
 /// What a track needs to know of the rest of the world.
@@ -84,6 +94,10 @@ pub struct Around<'a> {
     pub days: &'a [Arc<Day>],
     /// What it would cost another vehicle to give this trip up: what taking it from that vehicle costs.
     pub claimed: &'a dyn Fn(TripDay) -> f32,
+    /// What its sign says.
+    pub sign: Option<Reading<'a>>,
+    /// What its run and operator say.
+    pub tied: Option<Tied<'a>>,
 }
 
 impl Around<'_> {
@@ -118,6 +132,16 @@ pub struct Track {
     from_base: bool,
     /// When it last named a trip that the timetable has.
     spoke: Option<UnixMs>,
+    /// Since when its sign denies the trip it is on.
+    denied: Option<UnixMs>,
+    /// How long it has been where it is, seconds.
+    stood: i64,
+    /// Whether the trip it names is believed.
+    trust: Trust,
+    /// Why its trip was changed last, and by how much the new one was cheaper.
+    why: (Why, Option<f32>),
+    /// The last changes of trip, oldest first.
+    decisions: Vec<Decision>,
 }
 
 impl Track {
@@ -149,46 +173,122 @@ impl Track {
     /// What giving up its trip would cost the vehicle: how much dearer its next best one is, prices
     /// that others ask for that one included; at most [`cost::CLAIMED`].
     #[must_use]
-    pub fn worth(&self) -> f32 {
+    pub fn worth(&self, t: &Timetable) -> f32 {
         let Some(held) = self.chosen() else { return 0.0 };
         if held.reported {
             return cost::CLAIMED_BY_NAME;
         }
-        let others = self.hypotheses.iter().filter(|h| h.on != held.on && self.believable(h));
+        let others = self.hypotheses.iter().filter(|h| h.on != held.on && self.believable(h, t));
         let second = others.map(|h| h.total).fold(f32::INFINITY, f32::min);
         (second - (held.total - held.outbid)).clamp(0.0, cost::CLAIMED)
     }
 
     /// A vehicle standing somewhere along a line is not yet on it; one waiting at the start may be.
-    fn believable(&self, h: &Hypothesis) -> bool {
+    fn believable(&self, h: &Hypothesis, t: &Timetable) -> bool {
+        self.bar(h, t).is_none()
+    }
+
+    /// What keeps a hypothesis from being chosen, whatever it costs.
+    pub(super) fn bar(&self, h: &Hypothesis, t: &Timetable) -> Option<Bar> {
+        if h.is_denied(t) {
+            return Some(Bar::Sign);
+        }
+        if h.outbid >= cost::CLAIMED_BY_NAME {
+            return Some(Bar::NamedByAnother);
+        }
         let resumes = self.served.is_some_and(|s| (s.date, s.trip) == (h.on.date, h.on.trip));
         let enough = if self.from_base && h.mid_line && !resumes { TRAVELLED_FROM_BASE } else { TRAVELLED };
-        h.travelled >= enough || !h.started
+        (h.travelled < enough && h.started).then_some(Bar::TooLittleSeen(h.travelled, enough))
+    }
+
+    /// What it has run before.
+    pub(super) const fn served(&self) -> Option<&Served> {
+        self.served.as_ref()
+    }
+
+    /// The trip it names and is not believed to run.
+    #[must_use]
+    pub const fn distrust(&self) -> Option<Distrust> {
+        self.trust.distrust()
+    }
+
+    /// The last changes of trip, oldest first.
+    #[must_use]
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
     }
 
     /// Forgets everything but what it has run: the vehicle was away.
-    pub fn reset(&mut self, around: &Around<'_>) {
+    pub fn reset(&mut self, now: UnixMs, around: &Around<'_>) {
         if let Some(h) = self.chosen().copied() {
             self.serve(&h, around);
+            self.remember(Some(h.on), None, (Why::Reset, None), now);
         }
         self.hypotheses.clear();
         self.chosen = None;
         self.looked = None;
         self.at = None;
         self.parked = None;
+        self.denied = None;
+        self.stood = 0;
+    }
+
+    /// How long it has been where it is, within 40 m, seconds.
+    #[must_use]
+    pub const fn stood(&self) -> i64 {
+        self.stood
+    }
+
+    /// Whether its sign denies that it runs the line it is on.
+    #[must_use]
+    pub fn is_denied(&self, t: &Timetable) -> bool {
+        self.hypotheses.iter().any(|h| h.misses == 0 && h.is_denied(t))
+    }
+
+    /// Whether it has left its base and been on no trip since.
+    #[must_use]
+    pub const fn is_from_base(&self) -> bool {
+        self.from_base
     }
 
     /// Takes a fix in and chooses.
     pub fn advance(&mut self, o: &Observation, around: &Around<'_>) {
-        let weight = self.at.map_or(1.0, |last| (last.distance(o.at) / NEWS).clamp(NO_NEWS, 1.0));
+        let before = self.chosen;
+        self.why = (Why::Best, None);
+        self.take(o, around);
+        if before != self.chosen {
+            self.remember(before, self.chosen, self.why, o.time);
+        }
+    }
+
+    fn remember(
+        &mut self,
+        from: Option<TripDay>,
+        to: Option<TripDay>,
+        (why, cheaper_by): (Why, Option<f32>),
+        at: UnixMs,
+    ) {
+        if self.decisions.len() >= REMEMBERED {
+            self.decisions.remove(0);
+        }
+        self.decisions.push(Decision { at, from, to, why, cheaper_by });
+    }
+
+    fn take(&mut self, o: &Observation, around: &Around<'_>) {
+        let moved = self.at.map_or(0.0, |last| last.distance(o.at));
+        let weight = if self.at.is_some() { (moved / NEWS).clamp(NO_NEWS, 1.0) } else { 1.0 };
         self.at = Some(o.at);
         self.note_parked(o, around);
         if let Some(on) = o.trip {
             self.spoke = Some(o.time);
-            self.follow_reported(on, o, weight, around);
-            return;
-        }
-        if let Some(spoke) = self.spoke.filter(|s| o.mute && o.time.secs_since(*s) < SPEAKS) {
+            if !self.trust.doubts(on) {
+                self.follow_reported(on, o, weight, around);
+                self.weigh_report(o, moved, around.timetable);
+                return;
+            }
+        } else if let Some(spoke) = self.spoke.filter(|s| o.mute && o.time.secs_since(*s) < SPEAKS)
+            && self.trust.distrust().is_none()
+        {
             self.outlive_report(spoke, o, weight, around);
             return;
         }
@@ -203,6 +303,35 @@ impl Track {
             self.look(o, around);
         }
         self.choose(o, around);
+        self.heed_sign(o, around);
+        let chosen = self.chosen().copied();
+        self.trust.hear_inference(chosen.as_ref(), o.time);
+    }
+
+    /// Gives the trip it names up when geometry or the clock has contradicted it for long.
+    fn weigh_report(&mut self, o: &Observation, moved: f32, t: &Timetable) {
+        let Some(h) = self.chosen().copied() else { return };
+        if self.trust.weigh(&h, o, moved, t).is_some() {
+            self.hypotheses.clear();
+            self.chosen = None;
+            self.looked = None;
+            self.why = (Why::Contradicted, None);
+        }
+    }
+
+    /// A vehicle that says it is not in service gives its trip up, once it has said so for a while.
+    fn heed_sign(&mut self, o: &Observation, around: &Around<'_>) {
+        let Some(h) = self.chosen().copied().filter(|h| h.ended.is_none() && h.is_denied(around.timetable)) else {
+            self.denied = None;
+            return;
+        };
+        let since = *self.denied.get_or_insert(o.time);
+        if o.time.secs_since(since) >= SIGN_HELD {
+            self.serve(&h, around);
+            self.chosen = None;
+            self.denied = None;
+            self.why = (Why::Sign, None);
+        }
     }
 
     fn note_parked(&mut self, o: &Observation, around: &Around<'_>) {
@@ -211,16 +340,18 @@ impl Track {
             _ => *self.parked.insert((o.at, o.time)),
         };
         let stood = o.time.secs_since(since);
-        if stood >= GIVEN_UP
+        self.stood = stood;
+        if (stood >= GIVEN_UP || o.yard)
             && let Some(h) =
                 self.chosen().copied().filter(|h| h.misses >= OFF_ROUTE_AFTER && h.ended.is_none() && !h.reported)
         {
             self.serve(&h, around);
             self.hypotheses.clear();
             self.chosen = None;
+            self.why = (Why::Parked, None);
         }
         self.from_base = match self.chosen() {
-            None => self.from_base || stood >= AT_BASE,
+            None => self.from_base || stood >= AT_BASE || o.yard,
             Some(_) => false,
         };
     }
@@ -236,6 +367,7 @@ impl Track {
             h.evidence = 0.0;
         }
         self.chosen = Some(on);
+        self.why = (Why::Named, None);
         if self.served.is_none_or(|s| (s.date, s.trip) != (on.date, on.trip))
             && let Some(h) = self.chosen().copied()
         {
@@ -257,6 +389,7 @@ impl Track {
         if !held {
             self.hypotheses.clear();
             self.chosen = None;
+            self.why = (Why::NamesNone, None);
         }
     }
 
@@ -293,6 +426,7 @@ impl Track {
                 let mut new = Hypothesis::waiting(next, s, start, h.ended.unwrap_or(o.time));
                 new.travelled = h.travelled;
                 new.evidence = h.evidence;
+                new.denied = h.denied;
                 self.hypotheses.push(new);
             }
         }
@@ -336,7 +470,7 @@ impl Track {
         // Whoever names a trip has it; who only seems to be on it is on another, or on none.
         self.hypotheses.retain(|h| h.outbid < cost::CLAIMED_BY_NAME);
         self.hypotheses.sort_by(|a, b| a.total.total_cmp(&b.total).then(a.on.cmp(&b.on)));
-        let best = self.hypotheses.iter().find(|h| self.believable(h)).copied();
+        let best = self.hypotheses.iter().find(|h| self.believable(h, around.timetable)).copied();
         let held = self.chosen().copied();
         self.chosen = match (held, best) {
             (Some(held), Some(best)) if alighting(&held, o.time) && !best.started => Some(held.on),
@@ -348,6 +482,15 @@ impl Track {
         };
         let floor = self.hypotheses.first().map_or(0.0, |h| h.total);
         let chosen = self.chosen;
+        if chosen != held.map(|h| h.on) {
+            let by = held.zip(best).map(|(held, best)| held.total - best.total);
+            self.why = match (chosen, held) {
+                (None, _) => (Why::Lost, None),
+                (Some(_), Some(_)) => (Why::Cheaper, by),
+                // Where the trip before was given up at this very fix, that is why.
+                (Some(_), None) => (Why::Best, None),
+            };
+        }
         self.hypotheses.retain(|h| Some(h.on) == chosen || (h.total <= floor + HOPELESS && h.misses < 6));
         self.hypotheses.truncate(MOST);
         if let Some(held) = held.filter(|h| Some(h.on) == chosen)

@@ -10,10 +10,12 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use transit_model::ids::VehicleId;
 use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
 use crate::engine::{Counts, Engine, Settings};
+use crate::explain::Explanation;
 use files::{FixFile, ReadError};
 use outputs::Outputs;
 
@@ -116,6 +118,30 @@ pub fn run(timetable: Arc<Timetable>, plan: &Plan, progress: &mut dyn FnMut(u64,
             .map_err(|source| ReplayError::Write { path: dir.display().to_string(), source })?;
     }
     Ok(summary)
+}
+
+/// Replays up to a moment of the clock and explains what a vehicle is on then; up to the end of the files
+/// unless told. `None` when it has not been heard of by then.
+///
+/// # Errors
+/// When a file cannot be read; it is named, and a bad row's line and column.
+pub fn explain(
+    timetable: Arc<Timetable>,
+    fixes: &[PathBuf],
+    vehicle: &VehicleId,
+    at: Option<UnixMs>,
+) -> Result<Option<Explanation>, ReplayError> {
+    let mut engine = Engine::new(timetable, Settings::default(), crate::engine::Model::default());
+    for path in fixes {
+        for fix in &FixFile::read(path)?.fixes {
+            if at.is_some_and(|at| fix.received > at) {
+                return Ok(engine.explain(vehicle));
+            }
+            // What the engine does not take is counted by it.
+            let _taken = engine.take(fix).is_ok();
+        }
+    }
+    Ok(engine.explain(vehicle))
 }
 
 fn next_tick(after: UnixMs, every: i64) -> UnixMs {
