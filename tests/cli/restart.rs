@@ -15,7 +15,7 @@ use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::LinkKey;
 
 use crate::life::{AGO, Server, is_followed};
-use crate::program::{config, feed, run, street};
+use crate::program::{Ran, config, feed, run, street};
 
 const LINK: LinkKey = LinkKey(77);
 
@@ -75,18 +75,13 @@ async fn accuracy_model_and_measures_survive_sigkill() {
     server.board_until("S3", is_followed).await;
     assert_eq!(vehicles(&server).await, 1);
     let url = server.url();
-    let measures = |rest: &[&str]| {
-        let all = [&["measures", "--server", &url, "--token-file", "t.token"], rest].concat();
-        let dir = dir.path().to_owned();
-        async move { run(&dir, &all).await }
-    };
-    let none = measures(&["list"]).await;
+    let none = measures(dir.path(), &url, &["list"]).await;
     assert_eq!((none.code, none.out.trim()), (0, "no measures: the public sees everything"), "{}", none.err);
-    let added = measures(&["add", "stop", "--feed", "--for", "60", "--reason", "air raid"]).await;
+    let added = measures(dir.path(), &url, &["add", "stop", "--feed", "--for", "60", "--reason", "air raid"]).await;
     assert!(added.code == 0 && added.out.contains("stop  positions  feed"), "{} {}", added.out, added.err);
     assert!(added.out.contains("shift 1 (dispatcher): air raid  [in force]"), "{}", added.out);
     assert_eq!(vehicles(&server).await, 0, "it holds when the command has returned");
-    let wrong = measures(&["add", "stop", "--route", "r9", "--reason", "x"]).await;
+    let wrong = measures(dir.path(), &url, &["add", "stop", "--route", "r9", "--reason", "x"]).await;
     assert!(wrong.code == 1 && wrong.err.contains("there is no route `r9`"), "{}", wrong.err);
     server.process.kill().await.unwrap();
 
@@ -95,11 +90,7 @@ async fn accuracy_model_and_measures_survive_sigkill() {
     assert_eq!(accuracy(&server).await, before);
     assert_eq!(vehicles(&server).await, 0, "the measure holds after SIGKILL");
     let url = server.url();
-    let ended = run(
-        dir.path(),
-        &["measures", "--server", &url, "--token-file", "t.token", "end", "1", "--reason", "all clear"],
-    );
-    let ended = ended.await;
+    let ended = measures(dir.path(), &url, &["end", "1", "--reason", "all clear"]).await;
     assert!(ended.code == 0 && ended.out.contains("by shift 1: all clear"), "{} {}", ended.out, ended.err);
     assert_eq!(vehicles(&server).await, 1);
     assert_eq!(server.ended().await, Some(0));
@@ -111,4 +102,9 @@ async fn accuracy_model_and_measures_survive_sigkill() {
     assert!((kept - learned).abs() < 1.0, "{learned} before, {kept} after");
     let actions: Vec<String> = store.audit(9).await.unwrap().into_iter().map(|a| a.action).collect();
     assert_eq!(actions, ["measure.end", "measure.add"]);
+}
+
+/// `zupynka measures` asked of a server with the shift's token.
+async fn measures(dir: &Path, url: &str, rest: &[&str]) -> Ran {
+    run(dir, &[&["measures", "--server", url, "--token-file", "t.token"], rest].concat()).await
 }
