@@ -13,6 +13,7 @@ use eta_engine::auth::{self, Role, TokenBook};
 use eta_engine::engine::{Engine, Model, Settings};
 use eta_engine::http::{self, Published, Setup};
 use eta_engine::live;
+use eta_engine::machinery::{self, Machinery};
 use eta_engine::metrics::EngineMetrics;
 use eta_engine::public::view::Gate;
 use eta_engine::store::sqlite::SqliteStore;
@@ -29,6 +30,7 @@ use transit_model::clock::SharedClock;
 use transit_model::dispatch::{Concern, Devices, VehicleKind};
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
+use transit_model::time::UnixMs;
 use transit_model::timetable::{StopKind, Timetable};
 
 use crate::config::Config;
@@ -52,10 +54,13 @@ pub struct Prepared {
     clock: SharedClock,
     listener: TcpListener,
     store: Arc<SqliteStore>,
+    machinery: machinery::Setup,
     /// What was learned so far.
     pub model: Model,
     /// Fixes the engine takes in before it opens, beside those of the journal; in the order received.
     pub already_heard: Vec<Fix>,
+    /// Which of them are of machines, before the registry tells.
+    pub known_machines: Vec<(VehicleId, VehicleKind)>,
 }
 
 /// A city that is open.
@@ -84,11 +89,24 @@ impl Prepared {
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (http)"))?;
+        let machinery = config.machinery.load(&timetable)?;
         let dir = &config.data.dir;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
         let store = Arc::new(SqliteStore::open(&dir.join("engine.db")).await?);
         let model = store.load_model().await?;
-        Ok(Self { config, timetable, feed_zip, clock, listener, store, model, already_heard: Vec::new() })
+        let (already_heard, known_machines) = (Vec::new(), Vec::new());
+        Ok(Self {
+            config,
+            timetable,
+            feed_zip,
+            clock,
+            listener,
+            store,
+            machinery,
+            model,
+            already_heard,
+            known_machines,
+        })
     }
 
     /// Saves all of the model, after it was taught something beside the running engine.
@@ -126,7 +144,18 @@ impl Prepared {
     /// # Errors
     /// When a tracker port is in use or the journal cannot be read.
     pub async fn start(self, shutdown: CancellationToken) -> anyhow::Result<City> {
-        let Self { config, timetable, feed_zip, clock, listener, store, model, already_heard } = self;
+        let Self {
+            config,
+            timetable,
+            feed_zip,
+            clock,
+            listener,
+            store,
+            machinery,
+            model,
+            already_heard,
+            known_machines,
+        } = self;
         let settings = Settings {
             horizon: config.predict.horizon_secs as f32,
             minimum_layover: config.predict.minimum_layover_secs as f32,
@@ -141,9 +170,16 @@ impl Prepared {
         let desk = ingest.desk();
         // The registry knows the machines, and what the journal held is heard before what comes now:
         // that waits in the channel, and what is in both is taken once.
-        engine.set_machinery(machines(&desk));
+        let mut machinery = Machinery::new(machinery, saved_machinery(&*store, clock.now()).await, clock.now());
+        let kinds: Vec<_> = machines(&desk).into_iter().chain(known_machines).collect();
+        machinery.set_kinds(kinds.iter().cloned());
+        engine.set_kinds(kinds);
         let journal = desk.recent(clock.now().plus_secs(-RECOVER)).await.context("cannot take the journal in")?;
-        let taken = already_heard.iter().chain(&journal).filter(|fix| engine.take(fix).is_ok()).count();
+        let taken = already_heard.iter().chain(&journal).filter(|fix| {
+            machinery.take(fix);
+            engine.take(fix).is_ok()
+        });
+        let taken = taken.count();
         tracing::info!(fixes = taken, of = journal.len(), "the journal's last hour is taken in");
 
         let mut registry = Registry::default();
@@ -183,7 +219,8 @@ impl Prepared {
             store,
             publish: Arc::new(move |world| readers.publish(world)),
             sky: Arc::new(move || sky.raids()),
-            machinery: Arc::new(move || machines(&desk)),
+            machines: Arc::new(move || machines(&desk)),
+            machinery,
             questions,
             metrics,
             shutdown: shutdown.clone(),
@@ -210,9 +247,23 @@ impl City {
 }
 
 /// The vehicles of the registry that have no timetable.
-fn machines(desk: &Desk) -> Vec<VehicleId> {
+fn machines(desk: &Desk) -> Vec<(VehicleId, VehicleKind)> {
     let devices = desk.devices();
-    devices.iter().filter(|d| d.kind == VehicleKind::Machinery).map(|d| d.vehicle.clone()).collect()
+    devices.iter().filter(|d| d.kind.is_machinery()).map(|d| (d.vehicle.clone(), d.kind)).collect()
+}
+
+/// How long ago a stay in a zone may have begun and still be told of, seconds.
+const VISITS: i64 = 24 * 3600;
+
+/// What machines have served so far; a store that cannot tell degrades history, nothing else.
+async fn saved_machinery(store: &dyn Store, now: UnixMs) -> machinery::Saved {
+    match store.load_machinery(now.plus_secs(-VISITS)).await {
+        Ok(saved) => saved,
+        Err(error) => {
+            tracing::error!(%error, "what machines have served cannot be read; it begins anew");
+            machinery::Saved::default()
+        }
+    }
 }
 
 async fn token_book(store: &dyn Store) -> anyhow::Result<TokenBook> {
@@ -281,7 +332,6 @@ async fn listen_to_ingest(desk: Desk, concerns: Arc<ArcSwap<Vec<Concern>>>, stop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use transit_model::time::UnixMs;
 
     #[tokio::test]
     async fn a_token_issued_beside_the_running_server_is_taken_and_a_revoked_one_is_not() {

@@ -66,7 +66,7 @@ pub struct Args {
     pub lang: Lang,
     /// The view to open, or to print
     #[arg(long, value_enum, value_name = "NAME", default_value_t = View::Overview, hide_possible_values = true,
-          help = "The view to open, or to print: overview, ladder, vehicle or devices (headways, map, alerts, stop, equipment, machinery, accuracy and log are not in this build yet)")]
+          help = "The view to open, or to print: overview, ladder, vehicle, machinery or devices (headways, map, alerts, stop, equipment, accuracy and log are not in this build yet)")]
     pub view: View,
     /// Route of the ladder: its route_id or its number
     #[arg(long, value_name = "ROUTE")]
@@ -92,7 +92,7 @@ pub enum Failure {
     #[error("{0}")]
     Token(#[from] TokenError),
     /// The view is a later build's.
-    #[error("--view {0}: not in this build yet; it has overview, ladder, vehicle and devices")]
+    #[error("--view {0}: not in this build yet; it has overview, ladder, vehicle, machinery and devices")]
     NotBuilt(String),
     /// A view lacks what it is about.
     #[error("{0} --once needs {1}")]
@@ -172,6 +172,7 @@ fn start(args: &Args) -> App {
         View::Ladder => Screen::Ladder,
         View::Vehicle => Screen::Vehicle,
         View::Devices => Screen::Devices,
+        View::Machinery => Screen::Machinery,
         _ => Screen::Overview,
     };
     let spot = Spot { screen, route: args.route.clone(), vehicle: args.vehicle.clone(), ..Spot::default() };

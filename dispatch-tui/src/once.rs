@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use transit_model::cells::{left, width};
 use transit_model::dispatch::VehicleView;
+use transit_model::time::Zone;
 
 use crate::Failure;
 use crate::position::rails;
 use crate::state::{Now, Spot};
-use crate::views::{devices, ladder, overview, vehicle};
+use crate::views::{devices, ladder, machinery, overview, vehicle};
 
 /// A view of the dispatcher's program (DESIGN §2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Default)]
@@ -31,7 +32,7 @@ pub enum View {
     Stop,
     /// Not in this build yet
     Equipment,
-    /// Not in this build yet
+    /// Municipal machines, and the streets not passed for longest
     Machinery,
     /// The trackers: who is heard, whose clock is off, what is refused
     Devices,
@@ -45,7 +46,7 @@ impl View {
     /// Whether this build has it.
     #[must_use]
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Overview | Self::Ladder | Self::Vehicle | Self::Devices)
+        matches!(self, Self::Overview | Self::Ladder | Self::Vehicle | Self::Machinery | Self::Devices)
     }
 
     /// As it is written on the command line.
@@ -108,6 +109,22 @@ pub fn answer(now: Now<'_>, question: &Question, output: Output) -> Result<Strin
         View::Devices => {
             let plus = [("reasons", serde_json::to_value(&now.state.devices.reasons))];
             print(now, question, "devices", &devices::rows(now), plus, output)
+        }
+        View::Machinery => {
+            let (machines, streets) = (machinery::machines(now), machinery::streets(now));
+            let m = &now.state.machinery;
+            let zone = Zone::named(&now.state.zone).unwrap_or_else(|_| Zone::utc());
+            if output != Output::Json {
+                let both: Vec<_> = machines.into_iter().chain(streets).collect();
+                return print(now, question, "machines", &both, [], output);
+            }
+            let plus = [
+                ("streets", serde_json::to_value(&streets)),
+                ("shift", Ok(json!(m.shift.rfc3339(&zone)))),
+                ("streets_in_all", Ok(json!(m.streets_in_all))),
+                ("percent", Ok(json!(m.percent))),
+            ];
+            print(now, question, "machines", &machines, plus, output)
         }
         other => Err(Failure::NotBuilt(other.name())),
     }

@@ -17,11 +17,13 @@ pub enum Screen {
     Vehicle,
     /// The trackers.
     Devices,
+    /// Municipal machines and the streets they serve.
+    Machinery,
 }
 
 impl Screen {
     /// In the order of Tab.
-    pub const ALL: [Self; 4] = [Self::Overview, Self::Ladder, Self::Vehicle, Self::Devices];
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Ladder, Self::Vehicle, Self::Machinery, Self::Devices];
 }
 
 /// What is selected in the overview.
@@ -48,6 +50,8 @@ pub struct Spot {
     pub device: Option<String>,
     /// Marked on the ladder: a stop that was searched for.
     pub stop: Option<String>,
+    /// Selected among machines and streets; `None` = the first.
+    pub machinery: Option<String>,
     /// How many stops ahead are scrolled away in the vehicle view.
     pub scroll: usize,
 }

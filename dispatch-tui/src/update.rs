@@ -3,7 +3,7 @@
 use crate::keys::{Action, Key, action};
 use crate::search;
 use crate::state::{App, Now, Overlay, Screen, Spot, Target};
-use crate::views::{devices, ladder, overview, vehicle};
+use crate::views::{devices, ladder, machinery, overview, vehicle};
 
 /// How many lines a page key goes.
 const PAGE: isize = 10;
@@ -85,6 +85,8 @@ fn carry(spot: &Spot, now: Now<'_>) -> Spot {
             to.device = device.map(|d| d.id.clone());
             to.vehicle = device.and_then(|d| d.vehicle_id.clone()).filter(|id| is_there(now, id)).or(to.vehicle);
         }
+        // A machine is no vehicle of a route: it is carried by Enter only.
+        Screen::Machinery => {}
     }
     to.scroll = 0;
     to
@@ -106,7 +108,7 @@ fn selected(spot: &Spot, now: Now<'_>) -> (Option<String>, Option<String>) {
 /// from the vehicle to its place on the ladder.
 fn open(app: &mut App, now: Option<Now<'_>>) {
     let Some(now) = now else { return };
-    let to = carry(&app.spot, now);
+    let mut to = carry(&app.spot, now);
     let screen = match app.spot.screen {
         Screen::Overview => match selected(&app.spot, now) {
             (_, Some(_)) => Screen::Vehicle,
@@ -122,6 +124,13 @@ fn open(app: &mut App, now: Option<Now<'_>>) {
         {
             Screen::Vehicle
         }
+        Screen::Machinery => match machinery::machine(&app.spot, now) {
+            Some(machine) => {
+                to.vehicle = Some(machine.id.clone());
+                Screen::Vehicle
+            }
+            None => return,
+        },
         Screen::Ladder | Screen::Vehicle | Screen::Devices => return,
     };
     app.go(Spot { screen, ..to });
@@ -156,6 +165,11 @@ fn step(app: &mut App, now: Option<Now<'_>>, by: isize) {
             let at = devices::selected(spot, now).and_then(|d| all.iter().position(|id| *id == d.id));
             spot.device = moved(at, by, all.len()).and_then(|at| all.get(at)).map(|id| (*id).to_owned());
         }
+        Screen::Machinery => {
+            let targets = machinery::targets(now);
+            let at = machinery::selected(spot, now).and_then(|k| targets.iter().position(|have| *have == k));
+            spot.machinery = moved(at, by, targets.len()).and_then(|at| targets.get(at).cloned());
+        }
     }
 }
 
@@ -169,7 +183,7 @@ fn sideways(app: &mut App, now: Option<Now<'_>>, by: isize) {
     let Some(now) = now else { return };
     let spot = &mut app.spot;
     match spot.screen {
-        Screen::Overview | Screen::Devices => {}
+        Screen::Overview | Screen::Machinery | Screen::Devices => {}
         Screen::Ladder => {
             if let Some(v) = ladder::across(spot, now) {
                 spot.vehicle = Some(v.id.clone());

@@ -1,6 +1,6 @@
 //! Every word the dispatcher reads, in both languages. What concerns say comes from the engine.
 
-use transit_model::dispatch::{DeviceState, Phase};
+use transit_model::dispatch::{DeviceState, MachineKind, Phase};
 use transit_model::lang::Lang;
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::Mode;
@@ -28,6 +28,7 @@ words! {
     LADDER = "Лінія", "Ladder";
     VEHICLE = "Машина", "Vehicle";
     DEVICES = "Трекери", "Trackers";
+    MACHINERY = "Спецтехніка", "Machinery";
 
     CONNECTING = "З’єднуємося з сервером", "Connecting to the server";
     NEVER = "Немає зв’язку з сервером, пробуємо далі", "No connection to the server, still trying";
@@ -78,7 +79,25 @@ words! {
     NO_STOPS_AHEAD = "Прогнозу немає", "No predictions";
     NO_VEHICLE = "Цієї машини вже немає в потоці", "This vehicle is no longer in the stream";
     NO_VEHICLE_YET = "Сьогодні жодної машини ще не бачили", "No vehicle has been seen today";
-    MACHINE = "спецмашина", "municipal machine";
+
+    KIND = "Вид", "Kind";
+    FOR = "Вже", "For";
+    STREET = "Вулиця", "Street";
+    ZONE = "Зона", "Zone";
+    MOVING = "їде", "moving";
+    STANDING = "стоїть", "standing";
+    SILENT = "мовчить", "silent";
+    NOT_WORKING = "порожняк", "not at it";
+    SILENT_MACHINES = "мовчать", "silent";
+    STREETS = "вулиць", "streets";
+    PASSED_SINCE = "пройдено з", "passed since";
+    SINCE = "Пройдено з", "Passed since";
+    METRES = "м", "m";
+    LAST_PASSED = "Востаннє", "Last";
+    BY_KIND = "Хто", "By";
+    NEVER_PASSED = "ніколи", "never";
+    NO_MACHINES = "Спецтехніки за добу не чули", "No machine has been heard for a day";
+    NO_STREETS = "Переліку вулиць немає", "There is no list of streets";
 
     NO_DEVICES = "Жодного трекера ще не додано", "No tracker has been added yet";
     TRACKER = "Трекер", "Device";
@@ -139,6 +158,12 @@ pub const fn device_state(lang: Lang, state: DeviceState) -> &'static str {
         DeviceState::Heard => lang.pick("чути", "heard"),
         DeviceState::Gone => lang.pick("не чути", "not heard"),
     }
+}
+
+/// "5 спецмашин".
+#[must_use]
+pub fn machines(lang: Lang, n: usize) -> String {
+    counted(lang, n, ["спецмашина", "спецмашини", "спецмашин"], ["machine", "machines"])
 }
 
 /// "ще 4 події".
@@ -211,6 +236,18 @@ pub const fn mode(lang: Lang, mode: Mode) -> &'static str {
         Mode::Rail => lang.pick("поїзд", "train"),
         Mode::Ferry => lang.pick("пором", "ferry"),
         Mode::Cable => lang.pick("канатна", "cable car"),
+    }
+}
+
+/// A kind of municipal machine.
+#[must_use]
+pub const fn machine(lang: Lang, kind: MachineKind) -> &'static str {
+    match kind {
+        MachineKind::Plough => lang.pick("снігоочисник", "plough"),
+        MachineKind::Sweeper => lang.pick("підмітальна", "sweeper"),
+        MachineKind::Tanker => lang.pick("поливальна", "tanker"),
+        MachineKind::Tipper => lang.pick("самоскид", "tipper"),
+        MachineKind::Other => lang.pick("спецмашина", "municipal machine"),
     }
 }
 

@@ -20,6 +20,7 @@ fn tables_and_csv() {
         ("ladder", View::Ladder, Some("2"), None),
         ("vehicle", View::Vehicle, None, Some("1040")),
         ("devices", View::Devices, None, None),
+        ("machinery", View::Machinery, None, None),
     ] {
         let table = ask(view, route, vehicle, Output::Table).unwrap();
         let csv = ask(view, route, vehicle, Output::Csv).unwrap();
@@ -40,6 +41,8 @@ fn json_names_the_view_the_feed_and_the_moment() {
         (View::Ladder, Some("t2"), None, "vehicles", 6),
         (View::Vehicle, None, Some("1040"), "stops", 11),
         (View::Devices, None, None, "devices", 9),
+        (View::Machinery, None, None, "machines", 4),
+        (View::Machinery, None, None, "streets", 4),
     ] {
         let json: serde_json::Value = serde_json::from_str(&ask(view, route, vehicle, Output::Json).unwrap()).unwrap();
         assert_eq!(json["view"], view.name());
@@ -64,7 +67,7 @@ fn what_cannot_be_answered_is_named() {
             View::Headways,
             None,
             None,
-            "--view headways: not in this build yet; it has overview, ladder, vehicle and devices",
+            "--view headways: not in this build yet; it has overview, ladder, vehicle, machinery and devices",
         ),
     ] {
         assert_eq!(ask(view, route, vehicle, Output::Json).unwrap_err().to_string(), wanted);

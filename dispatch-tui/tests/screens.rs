@@ -142,6 +142,18 @@ fn devices() {
 }
 
 #[test]
+fn machinery() {
+    pictures("machinery", &holding(city(NOW)), 0, &[Key::BackTab]);
+}
+
+#[test]
+fn machinery_with_a_street_that_is_selected_and_none_at_night() {
+    let keys: Vec<Key> = std::iter::once(Key::BackTab).chain([Key::Down; 6]).collect();
+    pictures("machinery_street", &holding(city(NOW)), 0, &keys);
+    pictures("machinery_none", &holding(night(NOW)), 0, &[Key::BackTab]);
+}
+
+#[test]
 fn search() {
     let mut keys = vec![Key::Char('/')];
     keys.extend(typed("10"));
@@ -238,6 +250,12 @@ fn any_city() -> impl Strategy<Value = DispatchState> {
                 if let Some(p) = v.place.as_mut() {
                     p.fraction = odd;
                 }
+            }
+            s.machinery.machines.truncate(vehicles);
+            if let Some(m) = s.machinery.streets.first_mut() {
+                m.name = name.clone();
+                m.percent = u8::MAX;
+                m.last_passed = Some(UnixMs(big));
             }
             if let Some(r) = s.routes.first_mut() {
                 r.name = name;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOW, city};
-use dispatch_tui::keys::Key::{self, Backspace, Char, Down, End, Enter, Esc, Left, PageDown, Right, Tab, Up};
+use dispatch_tui::keys::Key::{self, BackTab, Backspace, Char, Down, End, Enter, Esc, Left, PageDown, Right, Tab, Up};
 use dispatch_tui::state::{App, Now, Overlay, Screen, Spot, Target};
 use dispatch_tui::update::update;
 use transit_model::dispatch::DispatchState;
@@ -38,7 +38,7 @@ type Case<'a> = (&'a str, &'a [Key], (Screen, Option<&'a str>, Option<&'a str>))
 
 #[test]
 fn keys_lead_where_they_should() {
-    use Screen::{Ladder, Overview, Vehicle};
+    use Screen::{Ladder, Machinery, Overview, Vehicle};
     let city = city(NOW);
     let cases: &[Case] = &[
         ("it starts at the overview", &[], (Overview, None, None)),
@@ -58,7 +58,14 @@ fn keys_lead_where_they_should() {
             &[Down, Down, Down, Down, Down, Down, Tab, Tab],
             (Vehicle, Some("t2"), Some("1024")),
         ),
-        ("three times Tab is the overview again", &[Tab, Tab, Tab], (Overview, Some("b15"), Some("2152"))),
+        ("four times Tab is the overview again", &[Tab, Tab, Tab, Tab], (Overview, Some("b15"), Some("2152"))),
+        ("a machine opens as a vehicle", &[BackTab, Enter], (Vehicle, Some("b15"), Some("П-07"))),
+        (
+            "the fifth is a street, which opens nothing",
+            &[BackTab, Down, Down, Down, Down, Enter],
+            (Machinery, Some("b15"), Some("2152")),
+        ),
+        ("and Esc goes back to the machines", &[BackTab, Down, Enter, Esc], (Machinery, Some("b15"), Some("2152"))),
         ("Esc at the start stays", &[Esc, Esc], (Overview, None, None)),
         ("Esc goes back", &[Enter, Esc], (Overview, None, None)),
         ("from the vehicle to its place on the ladder", &[Enter, Enter], (Ladder, Some("b15"), Some("2152"))),

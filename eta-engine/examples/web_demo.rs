@@ -146,6 +146,7 @@ fn vehicle(t: &Timetable, on: TripDay, now: UnixMs, memory: &mut Memory) -> Opti
         .collect();
     let at = t.stops.at(calls.get(next.min(calls.len().checked_sub(1)?))?.stop);
     Some(Vehicle {
+        trouble: None,
         id: VehicleId::from(format!("{}", 100 + n)),
         kind: VehicleKind::Transit,
         phase: Phase::InProgress,

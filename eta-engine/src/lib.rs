@@ -20,6 +20,8 @@
 //! | [`metrics`] | the engine's figures |
 //! | [`board`] | from a world to what a board shows and says (`docs/board-rules.md`) |
 //! | [`public`] | what the public may see of the world under fire |
+//! | [`machinery`] | vehicles without a timetable: places, zones, streets served |
+//! | [`names`] | names as people type them |
 //! | [`http`] | HTTP, WebSocket and the web pages |
 //! | [`auth`] | tokens and roles |
 
@@ -31,8 +33,10 @@ pub mod explain;
 pub mod http;
 pub mod learning;
 pub mod live;
+pub mod machinery;
 pub mod matching;
 pub mod metrics;
+pub mod names;
 pub mod public;
 pub mod replay;
 pub mod store;

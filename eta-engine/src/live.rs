@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use transit_model::clock::{SharedClock, Stopwatch};
+use transit_model::dispatch::VehicleKind;
 use transit_model::fix::Fix;
 use transit_model::ids::VehicleId;
 use transit_model::time::{ServiceDate, UnixMs};
@@ -23,6 +24,7 @@ use crate::accuracy::tally::Tally;
 use crate::engine::Engine;
 use crate::engine::run::StopEvent;
 use crate::explain::Question;
+use crate::machinery::{Machinery, Unsaved};
 use crate::metrics::EngineMetrics;
 use crate::store::{ModelUpdate, StopEventRow, Store, StoreError};
 use crate::world::World;
@@ -39,8 +41,8 @@ const SAVE_ACCURACY: Duration = Duration::from_secs(300);
 const BATCH: usize = 8192;
 /// How many writes wait for the store.
 const WRITES: usize = 64;
-/// The vehicles that have no timetable, asked every few seconds: the registry may change.
-pub type Machinery = Arc<dyn Fn() -> Vec<VehicleId> + Send + Sync>;
+/// The vehicles that have no timetable and what they are, asked every few seconds: the registry may change.
+pub type Machines = Arc<dyn Fn() -> Vec<(VehicleId, VehicleKind)> + Send + Sync>;
 
 /// The jamming and spoofing that lasts, asked every few seconds.
 pub type Sky = Arc<dyn Fn() -> Vec<Raid> + Send + Sync>;
@@ -58,6 +60,8 @@ pub struct Parts {
     /// Takes each world.
     pub publish: Arc<dyn Fn(World) + Send + Sync>,
     /// Which vehicles are municipal machines.
+    pub machines: Machines,
+    /// What follows them, with the journal's last fixes taken.
     pub machinery: Machinery,
     /// Whose receivers are jammed or spoofed.
     pub sky: Sky,
@@ -73,6 +77,7 @@ enum Write {
     Events(Vec<StopEventRow>),
     Model(Box<ModelUpdate>),
     Accuracy(Vec<(ServiceDate, Arc<Tally>)>),
+    Machinery(Unsaved),
 }
 
 /// Runs the engine until the shutdown; then what was learned is saved and the task ends.
@@ -100,7 +105,7 @@ async fn run(mut p: Parts) {
             () = p.shutdown.cancelled() => break,
             n = p.fixes.recv_many(&mut batch, BATCH), if open => {
                 open = n > 0;
-                take(&mut p.engine, &batch, &mut state);
+                take(&mut p, &batch, &mut state);
                 batch.clear();
             }
             Some(q) = p.questions.recv() => {
@@ -112,6 +117,7 @@ async fn run(mut p: Parts) {
             _ = save_accuracy.tick() => hand_over_accuracy(&p, &mut state, &writes),
         }
     }
+    p.machinery.end();
     hand_over(&mut p, &mut state, &writes);
     hand_over_accuracy(&p, &mut state, &writes);
     drop(writes);
@@ -158,11 +164,12 @@ async fn kept_accuracy(p: &Parts) -> Book {
     }
 }
 
-fn take(engine: &mut Engine, fixes: &[Fix], state: &mut State) {
+fn take(p: &mut Parts, fixes: &[Fix], state: &mut State) {
     for fix in fixes {
-        if engine.take(fix).is_ok() {
+        p.machinery.take(fix);
+        if p.engine.take(fix).is_ok() {
             state.dirty = true;
-            state.touched.extend(engine.index_of(&fix.vehicle));
+            state.touched.extend(p.engine.index_of(&fix.vehicle));
         }
     }
 }
@@ -173,8 +180,10 @@ fn publish(p: &mut Parts, state: &mut State) {
     if state.predicted.is_none_or(|at| now.secs_since(at) >= REPREDICT) {
         state.predicted = Some(now);
         state.touched.clear();
-        p.engine.set_machinery((p.machinery)());
         p.engine.set_raids((p.sky)());
+        let machines = (p.machines)();
+        p.machinery.set_kinds(machines.iter().cloned());
+        p.engine.set_kinds(machines);
         p.engine.predict_all(now);
     } else if state.dirty {
         state.touched.sort_unstable();
@@ -197,6 +206,11 @@ fn publish(p: &mut Parts, state: &mut State) {
         }
     }
     world.accuracy = Arc::clone(&state.accuracy);
+    world.machinery = p.machinery.view(now);
+    let zones = world.machinery.concerns(now, &world.timetable.zone);
+    if !zones.is_empty() {
+        world.concerns = world.concerns.iter().cloned().chain(zones).collect();
+    }
     let counts = p.engine.counts();
     p.metrics.count(state.counts, counts);
     state.counts = counts;
@@ -206,7 +220,7 @@ fn publish(p: &mut Parts, state: &mut State) {
 
 /// Hands stop events and what was learned to the writer; while it does not keep up they stay here.
 fn hand_over(p: &mut Parts, state: &mut State, writes: &mpsc::Sender<Write>) {
-    let Ok(both) = writes.try_reserve_many(2) else {
+    let Ok(all) = writes.try_reserve_many(3) else {
         p.metrics.store_failed();
         tracing::warn!("the store does not keep up; what was learned waits");
         return;
@@ -217,7 +231,8 @@ fn hand_over(p: &mut Parts, state: &mut State, writes: &mpsc::Sender<Write>) {
     let name = |i: u32| p.engine.vehicles().get(i as usize).map_or("", |v| v.id.as_str());
     let rows: Vec<StopEventRow> = events.iter().map(|e| StopEventRow::of(e, name(e.vehicle), &t)).collect();
     let model = ModelUpdate::take(p.engine.model_mut());
-    for (permit, write) in both.zip([Write::Events(rows), Write::Model(Box::new(model))]) {
+    let served = p.machinery.take_unsaved();
+    for (permit, write) in all.zip([Write::Events(rows), Write::Model(Box::new(model)), Write::Machinery(served)]) {
         permit.send(write);
     }
 }
@@ -237,6 +252,7 @@ struct Owed {
     events: Vec<StopEventRow>,
     model: Option<Box<ModelUpdate>>,
     accuracy: BTreeMap<ServiceDate, Arc<Tally>>,
+    machinery: Unsaved,
 }
 
 /// Stop events kept for a store that fails; beyond this the oldest are lost, and counted.
@@ -255,6 +271,7 @@ impl Owed {
             }
             // Each is the whole day: only the last matters.
             Write::Accuracy(days) => self.accuracy.extend(days),
+            Write::Machinery(unsaved) => self.machinery.add(unsaved),
             Write::Model(mut update) => {
                 if let Some(old) = self.model.take() {
                     let newer: rustc_hash::FxHashSet<_> = update.links.iter().map(|(k, _)| *k).collect();
@@ -277,6 +294,10 @@ impl Owed {
         while let Some((date, tally)) = self.accuracy.first_key_value() {
             store.save_accuracy(*date, tally).await?;
             self.accuracy.pop_first();
+        }
+        if !self.machinery.is_empty() {
+            store.save_machinery(&self.machinery).await?;
+            self.machinery = Unsaved::default();
         }
         Ok(())
     }
@@ -317,6 +338,7 @@ mod tests {
     use crate::auth::{Role, TokenRow};
     use crate::engine::Model;
     use crate::learning::links::{DayKind, When};
+    use crate::machinery::Saved;
     use crate::public::measure::{Ended, Measure};
     use crate::store::AuditRow;
 
@@ -364,6 +386,12 @@ mod tests {
         }
         async fn audit(&self, _: u32) -> Result<Vec<AuditRow>, StoreError> {
             Ok(Vec::new())
+        }
+        async fn load_machinery(&self, _: UnixMs) -> Result<Saved, StoreError> {
+            Ok(Saved::default())
+        }
+        async fn save_machinery(&self, _: &Unsaved) -> Result<(), StoreError> {
+            Ok(())
         }
         async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
             Ok(Vec::new())

@@ -14,8 +14,9 @@ use transit_model::timetable::{Boarding, CallTimes, PatternCall, Timetable, Trip
 use transit_model::warfare::Warfare;
 
 use crate::accuracy::book::Book;
-use crate::public::view::{Restriction, Withheld};
 use crate::engine::health::Trouble;
+use crate::machinery::view::View as MachineryView;
+use crate::public::view::{Restriction, Withheld};
 
 /// A trip on one service day: what actually runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -166,6 +167,8 @@ pub struct World {
     pub closed_stops: Arc<[StopIdx]>,
     /// How good predictions have been, by day; at most a minute old.
     pub accuracy: Arc<Book>,
+    /// Machines, zones and streets.
+    pub machinery: Arc<MachineryView>,
     /// The engine is ready to be believed: the feed is loaded and what the journal held is taken in.
     pub ready: bool,
 }
@@ -174,6 +177,7 @@ impl World {
     /// A world before the first fix.
     #[must_use]
     pub fn empty(timetable: Arc<Timetable>, now: UnixMs) -> Self {
+        let plane = timetable.plane;
         Self {
             version: 0,
             now,
@@ -187,6 +191,7 @@ impl World {
             concerns: Arc::from([]),
             closed_stops: Arc::from([]),
             accuracy: Arc::default(),
+            machinery: Arc::new(MachineryView::none(plane)),
             ready: false,
         }
     }

@@ -406,10 +406,7 @@ pub(crate) async fn send(args: &Args, sim: Simulator, clock: &SharedClock, tt: &
 pub(crate) fn write_devices(path: &Path, devices: &[SimDevice]) -> Result<(), Failure> {
     let mut table = Table::create(path, &["device", "vehicle_id", "kind", "label", "token"])?;
     for d in devices {
-        let kind = match d.kind {
-            VehicleKind::Transit => "transit",
-            VehicleKind::Machinery => "machinery",
-        };
+        let kind = d.kind.name();
         let label = format!("simulated, {}", d.protocol);
         table.row([d.device.expose(), d.vehicle.as_str(), kind, &label, d.token.as_deref().unwrap_or_default()])?;
     }

@@ -82,7 +82,7 @@ impl Fleet {
     pub fn trackers(&self, from: ServiceDate, days: i32) -> Vec<Tracker> {
         let transit = Roster::fleet(&self.timetable, from, days, self.options.cap);
         let reserves = Roster::reserves(&self.timetable, from, days, &self.drive_options());
-        let machines = self.options.machines.iter().map(|m| (VehicleId::from(m.id), VehicleKind::Machinery));
+        let machines = self.options.machines.iter().map(|m| (VehicleId::from(m.id), m.kind.vehicle_kind()));
         let kinds: BTreeMap<VehicleId, VehicleKind> =
             transit.into_iter().chain(reserves).map(|v| (v, VehicleKind::Transit)).chain(machines).collect();
         kinds.iter().map(|(v, kind)| self.tracker(v, *kind)).collect()

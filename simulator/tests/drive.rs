@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use simulator::city;
 use simulator::drive::{Cap, Plan, Roster, VehicleDay, Walk};
-use transit_model::dispatch::{Phase, VehicleKind};
+use transit_model::dispatch::Phase;
 use transit_model::gtfs::{GtfsFiles, load_files};
 use transit_model::ids::{FeedId, VehicleId};
 use transit_model::time::{ServiceDate, ServiceTime, UnixMs};
@@ -169,7 +169,9 @@ fn machines_have_no_trip_and_come_home() {
     let plan = plan.with_machines(&city::machines());
     assert_eq!(plan.vehicles.len(), 4);
     for v in &plan.vehicles {
-        assert_eq!((v.kind, v.trips().count(), v.stops().count()), (VehicleKind::Machinery, 0, 0));
+        assert!(v.kind.is_machinery());
+        assert_eq!((v.trips().count(), v.stops().count()), (0, 0));
+        assert!(every(v, 60_000).all(|t| v.state_at(t).unwrap().phase != Phase::InProgress), "that is for trips");
         let last = v.state_at(UnixMs(v.span().1.0 - 1)).unwrap();
         assert_eq!(last.phase, Phase::AtBase);
         assert!(every(v, 60_000).any(|t| v.state_at(t).unwrap().speed > 1.0));

@@ -62,7 +62,7 @@ impl Run {
         };
         let spoofed_to = fleet.faults().rules().filter_map(called_to).collect();
         let mut engine = Engine::new(opened.timetable.clone(), Settings::default(), Model::default());
-        engine.set_machinery(opened.machines().iter().map(|m| VehicleId::from(m.id)));
+        engine.set_kinds(opened.machines().iter().map(|m| (VehicleId::from(m.id), m.kind.vehicle_kind())));
         Self {
             spoofed_to,
             gate: Hearing::of(&opened.timetable),

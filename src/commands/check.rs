@@ -10,6 +10,7 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
 use crate::cli::{FAILED, USAGE};
+use crate::config::check::Fault;
 use crate::config::{Config, ConfigError};
 
 /// What a check comes to.
@@ -65,7 +66,7 @@ struct Days {
 /// When the output cannot be written.
 pub fn check_config(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<u8> {
     let (error, faults) = match Config::load(path) {
-        Ok(_) => (None, Vec::new()),
+        Ok(config) => (None, files(&config)),
         Err(ConfigError::Faults { faults, .. }) => (None, faults),
         Err(e @ ConfigError::Read { .. }) => (Some(e.to_string()), Vec::new()),
     };
@@ -84,6 +85,21 @@ pub fn check_config(path: &Path, json: bool, out: &mut dyn Write) -> io::Result<
         }
     }
     Ok(if good { 0 } else { USAGE })
+}
+
+/// What is wrong with the files a configuration names, beside the feed: that has a check of its own.
+fn files(config: &Config) -> Vec<Fault> {
+    let m = &config.machinery;
+    if m.streets.is_none() && m.zones.is_none() {
+        return Vec::new();
+    }
+    match gtfs::load(&config.feed.gtfs, config.feed.id.clone()) {
+        Ok(loaded) => m.faults(&loaded.timetable),
+        Err(e) => {
+            let (value, problem) = (None, format!("cannot be read, so [machinery] cannot be checked: {e}"));
+            vec![Fault { line: None, key: "feed.gtfs".to_owned(), value, problem }]
+        }
+    }
 }
 
 /// Checks a feed (zip or folder) and writes what was found: for people, or as one JSON object.
@@ -175,6 +191,49 @@ mod tests {
         let mut out = Vec::new();
         let verdict = check_gtfs(&path, json, NOW, &mut out).unwrap();
         (verdict, String::from_utf8(out).unwrap().replace(&path.display().to_string(), "city.zip"))
+    }
+
+    #[test]
+    fn the_files_a_configuration_names_are_checked_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("city.zip"), feed("t,8:00:00,,a,1\nt,8:05:00,,b,2\n").to_zip_bytes().unwrap()).unwrap();
+        let line = |a: &str| {
+            format!(
+                r#"{{"type":"Feature","properties":{{"name":" "}},"geometry":{{"type":"LineString","coordinates":[{a},[37.61,48.86]]}}}}"#
+            )
+        };
+        let streets = format!(
+            r#"{{"type":"FeatureCollection","features":[{},{}]}}"#,
+            line("[37.60,48.85]"),
+            line("[48.85,37.60]")
+        );
+        std::fs::write(at("streets.geojson"), streets).unwrap();
+        let config = format!(
+            "[feed]\nid = \"x\"\ngtfs = {:?}\n[machinery]\nstreets = {:?}\nzones = {:?}\n",
+            at("city.zip"),
+            at("streets.geojson"),
+            at("none.geojson")
+        );
+        std::fs::write(at("zupynka.toml"), config).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(check_config(&at("zupynka.toml"), false, &mut out).unwrap(), USAGE);
+        let text = String::from_utf8(out).unwrap();
+        for says in [
+            "streets.geojson\": features[1].geometry.coordinates[0] = [48.85,37.6]: latitude stands first",
+            "none.geojson\": cannot be read: No such file",
+        ] {
+            assert!(text.contains(says), "{text}");
+        }
+        std::fs::write(
+            at("streets.geojson"),
+            format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, line("[37.60,48.85]")),
+        )
+        .unwrap();
+        let mut out = Vec::new();
+        check_config(&at("zupynka.toml"), false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("features[0].properties.name = \" \": is blank"), "{text}");
     }
 
     #[test]

@@ -61,7 +61,7 @@ enum Action {
     ///
     ///   device      the KEY; needed
     ///   vehicle_id  the VEHICLE; needed
-    ///   kind        transit or machinery; blank or absent = transit
+    ///   kind        transit, plough, sweeper, tanker, tipper or machinery; blank or absent = transit
     ///   label       for people: garage number, model, SIM
     ///   token       the device's token; blank or absent = the one it has stays, if it has one
     ///
@@ -172,8 +172,16 @@ struct Put {
 enum Kind {
     /// Carries passengers by the timetable.
     Transit,
-    /// A municipal machine: plough, sweeper, tanker, tipper.
+    /// A municipal machine of none of the kinds below.
     Machinery,
+    /// Clears snow.
+    Plough,
+    /// Sweeps streets.
+    Sweeper,
+    /// Waters or washes streets.
+    Tanker,
+    /// A tipper lorry.
+    Tipper,
 }
 
 impl From<Kind> for VehicleKind {
@@ -181,6 +189,10 @@ impl From<Kind> for VehicleKind {
         match kind {
             Kind::Transit => Self::Transit,
             Kind::Machinery => Self::Machinery,
+            Kind::Plough => Self::Plough,
+            Kind::Sweeper => Self::Sweeper,
+            Kind::Tanker => Self::Tanker,
+            Kind::Tipper => Self::Tipper,
         }
     }
 }
@@ -287,7 +299,7 @@ impl List {
             // Where it is already it may stay.
             beside: put.beside || before.as_ref().is_some_and(|d| d.vehicle == put.vehicle),
         };
-        let kind = kind_name(device.kind);
+        let kind = device.kind.name();
         self.journal.put_devices(vec![device], now).await?;
         if let Some(token) = token {
             hand_out(&token, put.token_out.as_deref())?;
@@ -336,7 +348,7 @@ impl List {
             [
                 d.vehicle.to_string(),
                 if keys { d.key.expose().to_owned() } else { d.key.to_string() },
-                kind_name(d.kind).to_owned(),
+                d.kind.name().to_owned(),
                 if d.token.is_some() { "yes" } else { "-" }.to_owned(),
                 seen.get(&d.key).map_or_else(|| "-".to_owned(), |t| ago(*t, now)),
                 usual.protocol(&d.key),
@@ -408,13 +420,6 @@ impl<'a> QuarantinedJson<'a> {
             lat: q.place.map(|p| p.0),
             lon: q.place.map(|p| p.1),
         }
-    }
-}
-
-const fn kind_name(kind: VehicleKind) -> &'static str {
-    match kind {
-        VehicleKind::Transit => "transit",
-        VehicleKind::Machinery => "machinery",
     }
 }
 

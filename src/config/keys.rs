@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use tracker_ingest::codec::Protocol;
 
+use super::machinery;
+
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -112,6 +114,9 @@ pub static SECTIONS: LazyLock<Vec<(Cow<'static, str>, &'static str)>> = LazyLock
         if section == PROTOCOLS_BEFORE {
             all.extend(streams().map(|p| (format!("ingest.{p}").into(), p.about())));
         }
+        if section == "log" {
+            all.extend(machinery::SECTIONS.map(|(section, about)| (Cow::Borrowed(section), about)));
+        }
         all.push((Cow::Borrowed(section), about));
     }
     all
@@ -128,7 +133,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             key("relay", Kind::Bool, Is("false"), "Whether another server connects here, for many trackers at once."),
         ]
     };
-    STATIC.iter().cloned().chain(streams().zip(FIRST_PORT..).flat_map(of_protocol)).collect()
+    STATIC.iter().cloned().chain(streams().zip(FIRST_PORT..).flat_map(of_protocol)).chain(machinery::keys()).collect()
 });
 
 fn streams() -> impl Iterator<Item = Protocol> {

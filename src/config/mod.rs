@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod keys;
+pub mod machinery;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,9 @@ pub struct Config {
     /// Predictions.
     #[serde(default)]
     pub predict: Predict,
+    /// Vehicles without a timetable.
+    #[serde(default)]
+    pub machinery: machinery::Machinery,
     /// Logs.
     #[serde(default)]
     pub log: Log,
@@ -216,6 +220,7 @@ impl Config {
             ingest: IngestConfig { feed: id, ..IngestConfig::default() },
             public: Public::default(),
             predict: Predict::default(),
+            machinery: machinery::Machinery::default(),
             log: Log::default(),
         }
     }
@@ -242,6 +247,7 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|e| vec![check::of_serde(text, &e)])?;
         config.ingest.feed = config.feed.id.clone();
         config.ingest.data_dir.clone_from(&config.data.dir);
+        config.ingest.working = tracker_ingest::WorkingInputs::new(config.machinery.inputs());
         let faults = check::together(&config);
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }

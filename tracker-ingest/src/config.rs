@@ -14,6 +14,7 @@ use crate::codec::Protocol;
 use crate::gate::GateConfig;
 use crate::pull::config::PullConfig;
 use crate::registry::binding::Rules;
+use crate::working::WorkingInputs;
 
 pub(crate) use broker::Subscription;
 pub use broker::{BrokerConfig, Payload, TopicConfig, TopicError};
@@ -55,6 +56,9 @@ pub struct IngestConfig {
     /// What the listeners that are marked so speak TLS with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
+    /// By which of their inputs machines tell that they work; said under `[machinery]`.
+    #[serde(skip)]
+    pub working: WorkingInputs,
     /// What is believable.
     pub gate: GateConfig,
     /// What is done about a device that is not as it always was.
@@ -78,6 +82,7 @@ impl Default for IngestConfig {
             pull: BTreeMap::new(),
             zone: None,
             tls: None,
+            working: WorkingInputs::default(),
             gate: GateConfig::default(),
             binding: Rules::default(),
             limits: Limits::default(),

@@ -31,6 +31,7 @@ use crate::rejection::Rejection;
 use crate::sessions::{Claim, HeldBy, Sessions};
 use crate::tls::Tls;
 use crate::watch::{Watch, Who};
+use crate::working::WorkingInputs;
 
 /// How long the engine may leave a live fix waiting before the fix is history.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
@@ -78,6 +79,7 @@ pub(crate) struct Intake {
     pub(crate) accept_unknown: bool,
     /// Names of pull sources: whoever is called `NAME:…` is that source's vehicle.
     pub(crate) pulls: Vec<String>,
+    pub(crate) working: WorkingInputs,
     /// Protocols whose connections are relays from their first word on.
     pub(crate) relays: Vec<Protocol>,
     /// Names of certificates that are relays'.
@@ -325,7 +327,8 @@ impl Intake {
         let mut refused: Vec<(Rejection, UnixMs)> = Vec::new();
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let received = self.clock.now();
-        for record in records {
+        for mut record in records {
+            record.reported.working = record.reported.working.or_else(|| self.working.read(device.kind, &record));
             let raw =
                 Raw { device: &device.key, vehicle: Some(&device.vehicle), source: source.source(), record: &record };
             let judged = gate.judge(&raw, received);

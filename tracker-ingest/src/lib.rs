@@ -38,6 +38,7 @@ mod service;
 mod sessions;
 mod tls;
 mod watch;
+mod working;
 
 pub use config::IngestConfig;
 pub use gate::Bounds;
@@ -49,3 +50,4 @@ pub use rejection::Rejection;
 pub use service::{Addresses, Desk, Ingest, IngestError, IngestHandle};
 pub use tls::TlsError;
 pub use watch::IngestEvent;
+pub use working::WorkingInputs;

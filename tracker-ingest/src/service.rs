@@ -320,6 +320,7 @@ pub(crate) async fn open(
         limits: config.limits,
         accept_unknown: config.accept_unknown,
         pulls: config.pull.keys().cloned().collect(),
+        working: config.working.clone(),
         relays: config.streams.iter().filter(|(_, c)| c.relay).map(|(p, _)| p).collect(),
         relay_names: config.tls.as_ref().map(|t| t.relays.clone()).unwrap_or_default(),
         bindings,

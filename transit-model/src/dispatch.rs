@@ -56,8 +56,106 @@ pub enum VehicleKind {
     /// Carries passengers by the timetable.
     #[default]
     Transit,
-    /// A municipal machine: plough, sweeper, tanker, tipper.
+    /// A municipal machine of none of the kinds below.
     Machinery,
+    /// Clears snow.
+    Plough,
+    /// Sweeps streets.
+    Sweeper,
+    /// Waters or washes streets.
+    Tanker,
+    /// A tipper lorry: carries sand, snow, rubble.
+    Tipper,
+}
+
+impl VehicleKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 6] =
+        [Self::Transit, Self::Machinery, Self::Plough, Self::Sweeper, Self::Tanker, Self::Tipper];
+
+    /// As the registry, files and messages write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transit => "transit",
+            Self::Machinery => "machinery",
+            Self::Plough => "plough",
+            Self::Sweeper => "sweeper",
+            Self::Tanker => "tanker",
+            Self::Tipper => "tipper",
+        }
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+
+    /// Whether it is a machine: it has no timetable and is never on a trip.
+    #[must_use]
+    pub const fn is_machinery(self) -> bool {
+        self.machine().is_some()
+    }
+
+    /// What kind of machine it is; `None` for a vehicle with a timetable.
+    #[must_use]
+    pub const fn machine(self) -> Option<MachineKind> {
+        match self {
+            Self::Transit => None,
+            Self::Machinery => Some(MachineKind::Other),
+            Self::Plough => Some(MachineKind::Plough),
+            Self::Sweeper => Some(MachineKind::Sweeper),
+            Self::Tanker => Some(MachineKind::Tanker),
+            Self::Tipper => Some(MachineKind::Tipper),
+        }
+    }
+}
+
+/// A kind of municipal machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineKind {
+    /// Clears snow.
+    Plough,
+    /// Sweeps streets.
+    Sweeper,
+    /// Waters or washes streets.
+    Tanker,
+    /// Carries sand, snow, rubble.
+    Tipper,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+impl MachineKind {
+    /// Every kind there is, in the order of [`Self::at`].
+    pub const ALL: [Self; 5] = [Self::Plough, Self::Sweeper, Self::Tanker, Self::Tipper, Self::Other];
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn at(self) -> usize {
+        self as usize
+    }
+
+    /// As the configuration and answers write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plough => "plough",
+            Self::Sweeper => "sweeper",
+            Self::Tanker => "tanker",
+            Self::Tipper => "tipper",
+            Self::Other => "other",
+        }
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
 }
 
 /// A place on a trip.
@@ -214,6 +312,62 @@ pub struct LadderRail {
     pub stops: Vec<LadderStop>,
 }
 
+/// A machine, in the dispatcher's list; where it is stands in its [`VehicleView`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MachineRow {
+    /// Its public name.
+    pub id: String,
+    /// What it is.
+    pub kind: MachineKind,
+    /// `moving`, `standing` or `silent`.
+    pub state: String,
+    /// Since when.
+    pub since: UnixMs,
+    /// What its tracker says of its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working: Option<bool>,
+    /// The street it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub street: Option<String>,
+    /// The zones it is in, the last entered first.
+    #[serde(default)]
+    pub zones: Vec<String>,
+}
+
+/// A street, in the dispatcher's list.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StreetRow {
+    /// Its id.
+    pub id: String,
+    /// Its name, with its district where it has one.
+    pub name: String,
+    /// Metres.
+    pub length_m: u32,
+    /// How much of it was passed since the shift began, per cent.
+    pub percent: u8,
+    /// When it was last passed, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_passed: Option<UnixMs>,
+    /// By which kind of machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_kind: Option<MachineKind>,
+}
+
+/// Machines and the streets they serve.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct MachineryState {
+    /// When the shift began.
+    pub shift: UnixMs,
+    /// Every machine heard in the last day, by id.
+    pub machines: Vec<MachineRow>,
+    /// How many streets there are.
+    pub streets_in_all: u32,
+    /// How much of all their length was passed since the shift began, per cent.
+    pub percent: u8,
+    /// The streets that were not passed for longest, those never passed first; at most 100.
+    pub streets: Vec<StreetRow>,
+}
+
 /// Something that needs a dispatcher.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Concern {
@@ -263,6 +417,9 @@ pub struct DispatchState {
     /// The trackers, and what of theirs was refused.
     #[serde(default)]
     pub devices: Devices,
+    /// Machines and the streets they serve.
+    #[serde(default)]
+    pub machinery: MachineryState,
 }
 
 /// What has changed.
@@ -287,6 +444,9 @@ pub struct DispatchChange {
     /// What of the trackers differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<DevicesChange>,
+    /// Machines and streets, whole, when any differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machinery: Option<Box<MachineryState>>,
 }
 
 /// A message of `WS /v1/dispatch`, at most one a second.
@@ -344,6 +504,9 @@ impl DispatchState {
         if let Some(devices) = change.devices {
             self.devices.apply(devices);
         }
+        if let Some(machinery) = change.machinery {
+            self.machinery = *machinery;
+        }
     }
 
     /// The difference that turns `self` into `next`; `None` when nothing but the time differs.
@@ -361,9 +524,12 @@ impl DispatchState {
         let gone: Vec<_> = self.vehicles.iter().filter(|v| !stays(&v.id)).map(|v| v.id.clone()).collect();
         let concerns = (self.concerns != next.concerns).then(|| next.concerns.clone());
         let devices = self.devices.difference(&next.devices);
-        if routes.is_empty() && vehicles.is_empty() && gone.is_empty() && concerns.is_none() && devices.is_none() {
+        let machinery = (self.machinery != next.machinery).then(|| Box::new(next.machinery.clone()));
+        let same = routes.is_empty() && vehicles.is_empty() && gone.is_empty();
+        if same && concerns.is_none() && devices.is_none() && machinery.is_none() {
             return None;
         }
-        Some(DispatchChange { as_of: next.as_of.clone(), now: next.now, routes, vehicles, gone, concerns, devices })
+        let as_of = next.as_of.clone();
+        Some(DispatchChange { as_of, now: next.now, routes, vehicles, gone, concerns, devices, machinery })
     }
 }

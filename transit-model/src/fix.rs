@@ -93,6 +93,9 @@ pub struct Reported {
     /// When the trip starts, by the timetable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<ServiceTime>,
+    /// Whether a municipal machine is at work (its plough is down, its pump runs), where its tracker tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working: Option<bool>,
 }
 
 /// A sign, an operator or a run is cut to so many characters: longer ones are noise.
@@ -110,6 +113,7 @@ impl Reported {
             && self.run.is_none()
             && self.direction.is_none()
             && self.start_time.is_none()
+            && self.working.is_none()
     }
 
     /// A sign, an operator or a run as it is kept: trimmed, at most 64 characters; nothing where nothing is left.

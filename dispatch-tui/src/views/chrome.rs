@@ -20,6 +20,7 @@ pub(super) const fn name(screen: Screen) -> Word {
         Screen::Ladder => words::LADDER,
         Screen::Vehicle => words::VEHICLE,
         Screen::Devices => words::DEVICES,
+        Screen::Machinery => words::MACHINERY,
     }
 }
 

@@ -5,7 +5,7 @@
 //! │ feed   Overview  Ladder  Vehicle       14:05 │ chrome: head
 //! │ NO CONNECTION since 14:03 …                  │ chrome: only when the link is lost
 //! │                                              │
-//! │ the view                                     │ overview, ladder, vehicle
+//! │ the view                                     │ overview, ladder, vehicle, …
 //! │      ┌ search, help ┐                        │ overlays
 //! │ Enter open  Tab view  / search  ? help       │ chrome: the keys that work now
 //! └──────────────────────────────────────────────┘
@@ -25,6 +25,7 @@ mod chrome;
 pub mod devices;
 mod help;
 pub mod ladder;
+pub mod machinery;
 pub mod overview;
 mod search;
 pub mod vehicle;
@@ -52,6 +53,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, live: &Live, local: UnixMs) {
         Screen::Ladder => ladder::draw(frame, body, app, now),
         Screen::Vehicle => vehicle::draw(frame, body, app, now),
         Screen::Devices => devices::draw(frame, body, app, now),
+        Screen::Machinery => machinery::draw(frame, body, app, now),
     }
     if let (true, Link::Lost { since, .. }) = (lost, live.link()) {
         let at = live.server_time(*since).unwrap_or(now.now);
@@ -94,18 +96,18 @@ fn spread<'a>(mut first: Vec<Span<'a>>, last: Vec<Span<'a>>, room: u16) -> Line<
 }
 
 /// A column of a table: its head, width, and side.
-struct Column {
-    head: &'static str,
+struct Column<'a> {
+    head: &'a str,
     cells: usize,
     to_the_right: bool,
 }
 
-impl Column {
-    const fn left(head: &'static str, cells: usize) -> Self {
+impl<'a> Column<'a> {
+    const fn left(head: &'a str, cells: usize) -> Self {
         Self { head, cells, to_the_right: false }
     }
 
-    const fn right(head: &'static str, cells: usize) -> Self {
+    const fn right(head: &'a str, cells: usize) -> Self {
         Self { head, cells, to_the_right: true }
     }
 

@@ -105,9 +105,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, now: Now<'_>) {
 fn headline(v: &VehicleView, now: Now<'_>, lang: Lang, cells: usize) -> Line<'static> {
     let mode = v.trip.as_ref().and_then(|t| now.state.routes.iter().find(|r| r.id == t.route_id));
     let kind = match (v.kind, mode) {
-        (VehicleKind::Machinery, _) => words::MACHINE.of(lang),
         (VehicleKind::Transit, Some(route)) => words::mode(lang, route.mode),
         (VehicleKind::Transit, None) => "",
+        (kind, _) => words::machine(lang, kind.machine().unwrap_or_default()),
     };
     let what = format!(" {} ", format!("{kind} {}", harmless(&v.id)).trim());
     let age = now.age(v.fix_time);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use transit_model::dispatch::{
-    Concern, DeviceState, DeviceView, Devices, DispatchState, LadderRail, LadderStop, Phase, Place, ReasonView,
-    RouteView, StopAhead, VehicleKind, VehicleTrip, VehicleView,
+    Concern, DeviceState, DeviceView, Devices, DispatchState, LadderRail, LadderStop, MachineKind, MachineRow,
+    MachineryState, Phase, Place, ReasonView, RouteView, StopAhead, StreetRow, VehicleKind, VehicleTrip, VehicleView,
 };
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::Mode;
@@ -85,7 +85,7 @@ pub(crate) fn city(now: UnixMs) -> DispatchState {
     let mut vehicles: Vec<VehicleView> =
         CITY.iter().flat_map(|plan| plan.6.iter().map(|car| vehicle(plan, car, now, gone))).collect();
     vehicles.push(parked("1099", now));
-    vehicles.push(VehicleView { kind: VehicleKind::Machinery, phase: Phase::Unknown, ..parked("П-07", now) });
+    vehicles.push(VehicleView { kind: VehicleKind::Plough, phase: Phase::Unknown, ..parked("П-07", now) });
     if let Some(lost) = vehicles.iter_mut().find(|v| v.id == "2152") {
         lost.phase = Phase::OffRoute;
     }
@@ -108,6 +108,49 @@ pub(crate) fn city(now: UnixMs) -> DispatchState {
         vehicles,
         concerns: concerns(now),
         devices: devices(now),
+        machinery: machinery(now),
+    }
+}
+
+/// Two machines at work, one silent; streets of which one was never passed.
+fn machinery(now: UnixMs) -> MachineryState {
+    let machine = |id: &str, kind, state: &str, ago: i64, street: Option<&str>, zones: &[&str]| MachineRow {
+        id: id.to_owned(),
+        kind,
+        state: state.to_owned(),
+        since: now.plus_secs(-ago),
+        working: None,
+        street: street.map(str::to_owned),
+        zones: zones.iter().map(|z| (*z).to_owned()).collect(),
+    };
+    let street = |id: &str, name: &str, length_m, percent, ago: Option<i64>, last_kind| StreetRow {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        length_m,
+        percent,
+        last_passed: ago.map(|s| now.plus_secs(-s)),
+        last_kind,
+    };
+    let (plough, sweeper) = (Some(MachineKind::Plough), Some(MachineKind::Sweeper));
+    MachineryState {
+        shift: now.plus_secs(-36_300),
+        machines: vec![
+            machine("П-07", MachineKind::Plough, "moving", 840, Some("вул. Центральна"), &["Центр"]),
+            machine("П-08", MachineKind::Plough, "standing", 95, None, &["База спецтехніки"]),
+            MachineRow {
+                working: Some(false),
+                ..machine("Т-21", MachineKind::Tanker, "moving", 300, Some("вул. Торська"), &[])
+            },
+            machine("С-11", MachineKind::Sweeper, "silent", 5400, Some("вул. Вокзальна"), &["Снігозвалище", "Лиман"]),
+        ],
+        streets_in_all: 31,
+        percent: 42,
+        streets: vec![
+            street("a1", "пров. Тихий", 410, 0, None, None),
+            street("a2", "вул. Генерала Батюка", 2310, 0, Some(3 * 86_400), sweeper),
+            street("a3", "вул. Свободи (міст через Казенний Торець)", 870, 38, Some(7200), plough),
+            street("a4", "вул. Центральна", 1240, 100, Some(600), plough),
+        ],
     }
 }
 
@@ -116,6 +159,7 @@ pub(crate) fn night(now: UnixMs) -> DispatchState {
     let mut state = city(now);
     state.vehicles.clear();
     state.concerns.clear();
+    state.machinery = MachineryState::default();
     for r in &mut state.routes {
         *r = RouteView { scheduled: 0, running: 0, early: 0, on_time: 0, late: 0, last_seen: None, ..r.clone() };
     }

@@ -115,8 +115,9 @@ pub struct Engine {
     model: Model,
     vehicles: Vec<VehicleState>,
     by_id: FxHashMap<VehicleId, usize>,
-    machinery: rustc_hash::FxHashSet<VehicleId>,
     sky: held::Sky,
+    /// Of the vehicles without a timetable.
+    kinds: FxHashMap<VehicleId, VehicleKind>,
     claims: Claims,
     progress: Arc<FxHashMap<TripDay, TripProgress>>,
     events: Vec<StopEvent>,
@@ -154,8 +155,8 @@ impl Engine {
             model,
             vehicles: Vec::new(),
             by_id: FxHashMap::default(),
-            machinery: rustc_hash::FxHashSet::default(),
             sky: held::Sky::default(),
+            kinds: FxHashMap::default(),
             claims: Claims::default(),
             progress: Arc::default(),
             events: Vec::new(),
@@ -200,9 +201,14 @@ impl Engine {
         self.counts
     }
 
-    /// Vehicles that have no timetable: they are placed and never matched to a trip.
+    /// Vehicles that have no timetable, of no kind in particular; see [`Self::set_kinds`].
     pub fn set_machinery(&mut self, ids: impl IntoIterator<Item = VehicleId>) {
-        self.machinery = ids.into_iter().collect();
+        self.set_kinds(ids.into_iter().map(|id| (id, VehicleKind::Machinery)));
+    }
+
+    /// Vehicles that have no timetable and what they are: they are placed and never matched to a trip.
+    pub fn set_kinds(&mut self, kinds: impl IntoIterator<Item = (VehicleId, VehicleKind)>) {
+        self.kinds = kinds.into_iter().collect();
     }
 
     /// Which receivers are jammed or spoofed now, as ingest sees it: of such vehicles silence says nothing.
@@ -237,7 +243,7 @@ impl Engine {
         let at = self.timetable.plane.xy(fix.lat, fix.lon);
         let days = self.days.at(&self.timetable, fix.time);
         let reported = resolve(&self.timetable, fix);
-        let kind = if self.machinery.contains(&fix.vehicle) { VehicleKind::Machinery } else { VehicleKind::Transit };
+        let kind = self.kinds.get(&fix.vehicle).copied().unwrap_or_default();
         let t = &*self.timetable;
         let claims = &self.claims;
         let claimed = |on: TripDay| claims.price(on, i, fix.time);

@@ -21,9 +21,9 @@ use super::metrics::{HttpMetrics, Stream, StreamLabel};
 use super::problem::{Answer, Problem, Thing};
 use super::published::Published;
 use crate::auth::{Role, TokenBook};
+use crate::explain::Question;
 use crate::public::view::is_public;
 use crate::store::Store;
-use crate::explain::Question;
 use crate::world::World;
 
 /// What this server will bear.
@@ -144,6 +144,19 @@ impl AppState {
     /// The latest world, whole, for whoever has shown a token.
     pub(super) fn whole(&self, _: &Cleared) -> Arc<World> {
         self.published.whole()
+    }
+
+    /// The latest world, for what is told of machines: the public one, or the whole one for a dispatcher when the
+    /// public is not told of them.
+    ///
+    /// # Errors
+    /// `403` for everybody else then.
+    pub(super) fn with_machines(&self, headers: &HeaderMap) -> Answer<Arc<World>> {
+        let public = self.world();
+        if !public.machinery.withheld {
+            return Ok(public);
+        }
+        self.clear(headers, &[Role::Dispatcher]).map(|c| self.whole(&c)).map_err(|_| Problem::withheld())
     }
 
     /// The measures in force, and the gate that carries them out, for whoever has shown a token.

@@ -22,6 +22,10 @@ pub const ACCURACY: &str = include_str!("../../web/accuracy.css");
 pub const BOARD_JS: &str = include_str!("../../web/board.js");
 /// What makes the search live.
 pub const HOME_JS: &str = include_str!("../../web/home.js");
+/// The sheet of the page of streets, beside the other.
+pub const STREETS: &str = include_str!("../../web/streets.css");
+/// What finds streets nearby.
+pub const STREETS_JS: &str = include_str!("../../web/streets.js");
 /// The icon of the site.
 pub const ICON: &str = include_str!("../../web/icon.svg");
 /// The icons of the pages, to stand in each.
@@ -30,7 +34,7 @@ pub const SPRITE: &str = include_str!("../../web/sprite.svg");
 /// The same for every build of the same files.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut all = Sha256::new();
-    for file in [STYLE, ACCURACY, BOARD_JS, HOME_JS, ICON] {
+    for file in [STYLE, ACCURACY, STREETS, BOARD_JS, HOME_JS, STREETS_JS, ICON] {
         all.update(file);
     }
     all.finalize().iter().take(6).fold(String::new(), |mut s, b| {
@@ -55,6 +59,8 @@ pub async fn file(State(app): State<App>, Path((version, name)): Path<(String, S
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "accuracy.css" => ("text/css; charset=utf-8", ACCURACY),
+        "streets.css" => ("text/css; charset=utf-8", STREETS),
+        "streets.js" => ("text/javascript; charset=utf-8", STREETS_JS),
         "board.js" => ("text/javascript; charset=utf-8", BOARD_JS),
         "home.js" => ("text/javascript; charset=utf-8", HOME_JS),
         "icon.svg" => ("image/svg+xml", ICON),

@@ -16,6 +16,7 @@ use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::Timetable;
 
 use super::directory::natural;
+use super::dispatch_machinery;
 use crate::world::{OnTrip, TripDay, Vehicle, World};
 
 /// A vehicle counts as running while its last fix is no older, milliseconds.
@@ -95,6 +96,7 @@ pub fn picture(world: &World, frame: &Frame, extra: &[Concern], clock_speed: f64
         vehicles: world.vehicles.iter().map(|v| vehicle(t, v, now)).collect(),
         concerns,
         devices: Devices::default(),
+        machinery: dispatch_machinery::state(&world.machinery, now),
     }
 }
 

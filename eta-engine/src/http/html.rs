@@ -68,14 +68,15 @@ const fn other(lang: Lang) -> Lang {
     }
 }
 
-struct Frame<'a> {
-    lang: Lang,
-    title: &'a str,
-    head: &'a str,
-    body: &'a str,
+/// What every page is framed from.
+pub(super) struct Framed<'a> {
+    pub(super) lang: Lang,
+    pub(super) title: &'a str,
+    pub(super) head: &'a str,
+    pub(super) body: &'a str,
 }
 
-fn frame(f: &Frame<'_>) -> String {
+pub(super) fn frame(f: &Framed<'_>) -> String {
     format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
@@ -91,14 +92,14 @@ fn frame(f: &Frame<'_>) -> String {
     )
 }
 
-fn script(file: &str) -> String {
+pub(super) fn script(file: &str) -> String {
     format!("<script src=\"{}\" defer></script>\n", assets::path(file))
 }
 
 /// Without a script a page fetches itself anew.
 const REFRESH: &str = "<noscript><meta http-equiv=\"refresh\" content=\"20\"></noscript>\n";
 
-fn bar(lang: Lang, path: &str, back: bool) -> String {
+pub(super) fn bar(lang: Lang, path: &str, back: bool) -> String {
     let name = lang.pick("Зупинка", "Zupynka");
     let home = if back {
         let text = lang.pick("← Усі зупинки", "← All stops");
@@ -114,7 +115,7 @@ fn bar(lang: Lang, path: &str, back: bool) -> String {
     )
 }
 
-fn icon(id: &str, class: &str) -> String {
+pub(super) fn icon(id: &str, class: &str) -> String {
     format!("<svg class=\"icon {class}\" aria-hidden=\"true\"><use href=\"#{id}\"/></svg>")
 }
 
@@ -339,7 +340,7 @@ pub fn stop_page(b: &Board, zone: &Zone, names: Names<'_>, towards: &[Box<str>])
     );
     let head = format!("{REFRESH}{}", script("board.js"));
     let title = format!("{} — {}", b.stop.name, l.pick("Зупинка", "Zupynka"));
-    frame(&Frame { lang: l, title: &title, head: &head, body: &body })
+    frame(&Framed { lang: l, title: &title, head: &head, body: &body })
 }
 
 /// The page of a kiosk: read from afar, touched by nobody.
@@ -364,7 +365,7 @@ pub fn kiosk_page(b: &Board, zone: &Zone, names: Names<'_>, light: bool) -> Stri
         legend(l),
     );
     let head = format!("{REFRESH}{}", script("board.js"));
-    frame(&Frame { lang: l, title: &b.stop.name, head: &head, body: &body })
+    frame(&Framed { lang: l, title: &b.stop.name, head: &head, body: &body })
 }
 
 /// What the first page shows.
@@ -421,7 +422,7 @@ pub fn home_page(h: &Home<'_>) -> String {
          <div class=\"tools\"><button id=\"near\" type=\"button\" hidden>{}{}</button><p class=\"hint\" id=\"status\" role=\"status\">{none}</p></div>\n\
          <section id=\"kept-section\" hidden><h2>{}</h2><ul class=\"stops\" id=\"kept\"></ul></section>\n\
          <section><h2 id=\"heading\">{heading}</h2>\n<ul class=\"stops\" id=\"stops\">\n{items}</ul>\n<div id=\"more\">{}</div></section>\n\
-         </main>\n<p class=\"small\"><a href=\"/accuracy{}\">{}</a></p>\n</div>\n</body>",
+         </main>\n<p class=\"small\"><a href=\"/accuracy{}\">{}</a> · <a href=\"/streets{}\">{}</a></p>\n</div>\n</body>",
         assets::SPRITE,
         bar(l, "/", false),
         l.pick("Коли приїде?", "When does it come?"),
@@ -436,9 +437,11 @@ pub fn home_page(h: &Home<'_>) -> String {
         next.unwrap_or_default(),
         lang_suffix(l),
         l.pick("Наскільки точні прогнози", "How accurate predictions are"),
+        lang_suffix(l),
+        l.pick("Коли прибирали мою вулицю?", "When was my street last served?"),
     );
     let title = l.pick("Зупинка — коли приїде транспорт", "Zupynka — live departures");
-    frame(&Frame { lang: l, title, head: &script("home.js"), body: &body })
+    frame(&Framed { lang: l, title, head: &script("home.js"), body: &body })
 }
 
 fn stop_item(s: &StopItem, l: Lang) -> String {
@@ -469,7 +472,7 @@ pub fn accuracy_page(l: Lang, shown: &str, days: &str) -> String {
     );
     let head = format!("<link rel=\"stylesheet\" href=\"{}\">\n", assets::path("accuracy.css"));
     let title = l.pick("Точність прогнозів — Зупинка", "Accuracy of predictions — Zupynka");
-    frame(&Frame { lang: l, title, head: &head, body: &body })
+    frame(&Framed { lang: l, title, head: &head, body: &body })
 }
 
 /// A page that says what is wrong, for people.
@@ -482,5 +485,5 @@ pub fn error_page(l: Lang, title: &str, detail: &str) -> String {
         Esc(title),
         Esc(detail)
     );
-    frame(&Frame { lang: l, title, head: "", body: &body })
+    frame(&Framed { lang: l, title, head: "", body: &body })
 }

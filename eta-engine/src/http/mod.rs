@@ -7,10 +7,11 @@
 //! | [`published`] | the world everybody reads |
 //! | [`app`] | what handlers are handed; what this server will bear |
 //! | [`feeds`], [`routes`], [`stops`], [`vehicles`], [`trip_context`] | JSON for programs |
+//! | [`machinery`], [`streets`], [`streets_page`] | machines, zones, when streets were last passed |
 //! | [`accuracy`] | how good predictions have been, and the predictions themselves |
 //! | [`measures`] | what the public is not told, by whom and until when |
 //! | [`channel`], [`live`], [`dispatch`] | streams: one value told to many |
-//! | [`dispatch_view`] | the dispatcher's picture |
+//! | [`dispatch_view`], [`dispatch_machinery`] | the dispatcher's picture |
 //! | [`pages`], [`html`], [`assets`] | pages for people |
 //! | [`directory`] | stops as people look for them |
 //! | [`openapi`] | the API, described |
@@ -22,6 +23,7 @@ pub mod assets;
 pub mod channel;
 pub mod directory;
 pub mod dispatch;
+pub mod dispatch_machinery;
 pub mod dispatch_view;
 pub mod explain;
 pub mod feeds;
@@ -29,6 +31,7 @@ pub mod html;
 mod layers;
 pub mod limit;
 pub mod live;
+pub mod machinery;
 pub mod measures;
 pub mod metrics;
 pub mod openapi;
@@ -41,6 +44,8 @@ pub mod reply;
 pub mod routes;
 mod socket;
 pub mod stops;
+pub mod streets;
+pub mod streets_page;
 #[cfg(test)]
 mod tests;
 pub mod trip_context;
@@ -86,6 +91,12 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/v1/vehicles/{id}/trip-context", get(trip_context::one)),
         ("/v1/measures", get(measures::list).post(measures::add)),
         ("/v1/measures/{id}/end", post(measures::end)),
+        ("/v1/machinery", get(machinery::list)),
+        ("/v1/machinery/{id}", get(machinery::one)),
+        ("/v1/zones", get(machinery::zones)),
+        ("/v1/streets", get(streets::list)),
+        ("/v1/streets/{id}", get(streets::one)),
+        ("/streets", get(streets::page)),
         ("/v1/dispatch", get(dispatch::dispatch)),
         ("/gtfs/{file}", get(feeds::zip)),
         ("/metrics", get(ops::metrics)),

@@ -166,6 +166,60 @@ const ALL: &[Described] = &[
         r#"{"reason": "all clear"}"#,
         "The measure, ended.",
     )),
+    get(
+        "/v1/machinery",
+        "Municipal machines: where they are, what they do, which zones they are in",
+        &[("kind", "plough, sweeper, tanker, tipper or other", "plough"), LIMIT, AFTER],
+        "{as_of, machinery: [{id, kind, lat, lon, bearing, speed, fix_time, seen_at, state, since, working, street: {id, name}, zones: [{id, name, kind, since}]}], next}; zones that are not public only with a dispatcher's token",
+    ),
+    get(
+        "/v1/machinery/{id}",
+        "A machine with its stays in zones of the last 24 hours",
+        &[],
+        "{as_of, id, kind, …, visits: [{zone, name, entered, left}]}",
+    ),
+    get(
+        "/v1/zones",
+        "Zones and the machines in them; those that are not public only with a dispatcher's token",
+        &[LIMIT, AFTER],
+        "{as_of, zones: [{id, name, name_en, kind, raise, public, inside, visits}], next}",
+    ),
+    get(
+        "/v1/streets",
+        "When streets were last passed by municipal machines, and how much of each since a moment",
+        &[
+            ("q", "words of a name in Ukrainian or Latin letters", "центральна"),
+            ("near", "latitude,longitude in degrees; within 500 m", "48.85,37.61"),
+            (
+                "since",
+                "RFC 3339 with offset, or unix seconds; since the shift began unless told",
+                "2026-11-22T04:00:00+02:00",
+            ),
+            LIMIT,
+            AFTER,
+        ],
+        "{as_of, since, streets: [{id, name, name_en, district, length_m, lat, lon, share, last_passed, last_kind, whole_since, distance_m}], next}",
+    ),
+    get(
+        "/v1/streets/{id}",
+        "A street: by which kinds of machine it was passed, which ways, and its lines",
+        &[(
+            "since",
+            "RFC 3339 with offset, or unix seconds; since the shift began unless told",
+            "2026-11-22T04:00:00+02:00",
+        )],
+        "{as_of, since, id, name, …, kinds: [{kind, last_passed, share}], share_along, share_back, lines: [{oneway, length_m, points}]}",
+    ),
+    page(
+        "/streets",
+        "When was my street last served? For people",
+        &[
+            LANG,
+            ("q", "words of a name", "центральна"),
+            ("near", "latitude,longitude in degrees", "48.85,37.61"),
+            AFTER,
+        ],
+    ),
     Described {
         role: Some("dispatcher"),
         ..get(

@@ -217,6 +217,8 @@ pub enum Thing {
     Feed,
     /// A measure.
     Measure,
+    /// A street.
+    Street,
 }
 
 impl Thing {
@@ -227,6 +229,7 @@ impl Thing {
             Self::Vehicle => "vehicle",
             Self::Feed => "feed",
             Self::Measure => "measure",
+            Self::Street => "street",
         }
     }
 
@@ -237,6 +240,7 @@ impl Thing {
             Self::Vehicle => ("/problems/unknown-vehicle", "Unknown vehicle"),
             Self::Feed => ("/problems/unknown-feed", "Unknown feed"),
             Self::Measure => ("/problems/unknown-measure", "Unknown measure"),
+            Self::Street => ("/problems/unknown-street", "Unknown street"),
         }
     }
 }

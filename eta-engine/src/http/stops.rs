@@ -93,7 +93,7 @@ pub fn item(d: &Directory, found: Found) -> StopItem {
     }
 }
 
-fn lat_lon(v: &str) -> Option<(f64, f64)> {
+pub(super) fn lat_lon(v: &str) -> Option<(f64, f64)> {
     let (lat, lon) = v.split_once(',')?;
     let (lat, lon) = (lat.trim().parse::<f64>().ok()?, lon.trim().parse::<f64>().ok()?);
     ((-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon)).then_some((lat, lon))

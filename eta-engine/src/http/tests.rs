@@ -31,6 +31,7 @@ use crate::store::Store;
 use crate::world::World;
 
 mod measures;
+mod streets;
 
 struct Town {
     router: Router,
@@ -42,7 +43,8 @@ struct Town {
 fn busy(now: UnixMs, version: u64, late: i64) -> World {
     let t = timetable();
     let v = vehicle(&t, "17", trip(&t, "t2-1400"), 1, late, now.plus_secs(-8));
-    World { version, ..world(&t, now).with_vehicles(vec![v]) }
+    let machinery = crate::machinery::fixture::view(&t, now);
+    World { version, machinery, ..world(&t, now).with_vehicles(vec![v]) }
 }
 
 fn town_with(limits: Limits, tokens: Vec<TokenRow>) -> Town {
@@ -98,6 +100,10 @@ async fn every_path_answers() {
             "/v1/routes/{id}" => "/v1/routes/r2".to_owned(),
             "/v1/feeds/{id}/predictions" => "/v1/feeds/town/predictions".to_owned(),
             "/v1/vehicles/{id}/trip-context" => "/v1/vehicles/17/trip-context".to_owned(),
+            "/v1/streets/{id}" => {
+                let (_, body) = get_json(&town, "/v1/streets").await;
+                format!("/v1/streets/{}", body["streets"][0]["id"].as_str().unwrap())
+            }
             "/gtfs/{file}" => "/gtfs/town.zip".to_owned(),
             other => other.replace("{id}", "B"),
         };

@@ -131,7 +131,7 @@ fn stop_ref(t: &Timetable, p: &OnTrip, pos: StopPos) -> Option<StopRef> {
     Some(StopRef { id: s.id.to_string(), name: s.name.to_string(), stop_sequence: call.seq.0 })
 }
 
-fn moment(v: &str) -> Option<UnixMs> {
+pub(super) fn moment(v: &str) -> Option<UnixMs> {
     if let Ok(secs) = v.parse::<i64>() {
         return Some(UnixMs::from_secs(secs));
     }

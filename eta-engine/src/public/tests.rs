@@ -96,6 +96,24 @@ fn a_stop_takes_places_away_and_leaves_boards_their_minutes() {
 }
 
 #[test]
+fn where_machines_are_and_have_been_is_withheld_with_the_feed_and_with_any_zone() {
+    let t = timetable();
+    let now = at(&t, "14:00:30");
+    let machinery = crate::machinery::fixture::view(&t, now);
+    let whole = Arc::new(World { machinery, ..(*two(&t, now)).clone() });
+    assert!(!whole.machinery.machines.is_empty() && !whole.machinery.now.is_empty());
+    for scope in [Scope::Feed, around(50.0, 30.0, 100.0)] {
+        let public = gate([measure(Kind::DelayPublic { minutes: 5 }, PLACES, scope, now)]).view(&whole, &whole, now);
+        let told = &public.machinery;
+        assert!(told.withheld && told.machines.is_empty() && told.visits.is_empty());
+        assert!(told.now.is_empty() && told.passes.is_empty(), "a street passed a minute ago says where one is");
+        assert_eq!(told.streets.all().len(), whole.machinery.streets.all().len());
+    }
+    let public = gate([measure(Kind::StopPublic, ALL, route("r2"), now)]).view(&whole, &whole, now);
+    assert!(Arc::ptr_eq(&public.machinery, &whole.machinery), "machines have no route");
+}
+
+#[test]
 fn rule_16_what_is_withheld_is_said_to_be_withheld_and_stands_by_the_timetable() {
     let t = timetable();
     let now = at(&t, "14:00:30");

@@ -19,6 +19,7 @@ use transit_model::timetable::Timetable;
 
 use super::measure::{Covers, Kind, Measure, Scope};
 use super::trail::{Then, Trails};
+use crate::machinery::view::View as MachineryView;
 use crate::world::{CallPrediction, OnTrip, TripDay, TripProgress, Vehicle, World};
 
 /// What of the predictions is withheld from the public.
@@ -188,6 +189,7 @@ fn restricted(world: &World, before: &World, holding: &[&Measure], trails: &Trai
         concerns: Arc::from([]),
         restrictions: holding.iter().map(|m| Restriction::of(m)).collect(),
         progress: told_progress(world, before, &withheld),
+        machinery: told_of_machines(world, holding),
         ..world.clone()
     }
     .with_unplaced(vehicles, unplaced);
@@ -271,6 +273,15 @@ fn as_then(v: &Vehicle, then: &Then) -> Vehicle {
         history: Arc::from([]),
         ..v.clone()
     }
+}
+
+/// Machines have no route: a measure of the feed or of any zone withholds them all, and where they have been, for a
+/// street that was passed a minute ago says where one is.
+fn told_of_machines(world: &World, holding: &[&Measure]) -> Arc<MachineryView> {
+    if holding.iter().all(|m| matches!(m.scope, Scope::Route { .. })) {
+        return Arc::clone(&world.machinery);
+    }
+    Arc::new(world.machinery.without_machines())
 }
 
 /// How far trips have come, as far as that may be told: a row that leaves a board early says where a vehicle is.

@@ -1,6 +1,7 @@
 //! What outlives the process: the model, the stop events, the tokens. One trait for every database;
 //! the engine never waits for it, and a lost database degrades history only.
 
+mod machinery;
 pub mod measures;
 pub mod sqlite;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::learning::residual::Residual;
 use crate::public::measure::{Ended, Measure};
 
 pub use self::measures::AuditRow;
+use crate::machinery::{Saved, Unsaved};
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +150,11 @@ pub trait Store: Send + Sync + 'static {
     async fn end_measure(&self, id: i64, ended: &Ended, role: Role) -> Result<Option<Measure>, StoreError>;
     /// The last lines of the audit log, the latest first.
     async fn audit(&self, most: u32) -> Result<Vec<AuditRow>, StoreError>;
+    /// What machines have served, and the stays in zones that last or began at or after a moment. A part that
+    /// cannot be read is said by name and begins afresh.
+    async fn load_machinery(&self, since: UnixMs) -> Result<Saved, StoreError>;
+    /// Keeps passes and stays in place of what was there of the same, all or nothing; what is long ago goes.
+    async fn save_machinery(&self, unsaved: &Unsaved) -> Result<(), StoreError>;
     /// Every token, revoked ones too.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
     /// Adds a token or replaces the one of the same hash.

@@ -14,7 +14,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 use transit_model::time::{ServiceDate, UnixMs};
 use transit_model::timetable::LinkKey;
 
-use super::{AuditRow, ModelUpdate, StopEventRow, Store, StoreError, measures};
+use super::{AuditRow, ModelUpdate, StopEventRow, Store, StoreError, machinery, measures};
 use crate::accuracy::histogram::Scale;
 use crate::accuracy::tally::{Kept, Tally};
 use crate::auth::{Role, TokenHash, TokenRow};
@@ -23,6 +23,7 @@ use crate::learning::calibration::Calibration;
 use crate::learning::halts::Halts;
 use crate::learning::links::{LinkModel, LinkStats, ModelFrame};
 use crate::learning::residual::Residual;
+use crate::machinery::{Saved, Unsaved};
 use crate::public::measure::{Ended, Measure};
 
 /// The names of `model_parts`; a number goes up when a part's form changes, so that an old one is
@@ -35,9 +36,10 @@ const HALTS: &str = "halts-1";
 const START: &str = "start-lateness-1";
 const HOLDING: &str = "holding-1";
 
-const VERSIONS: [(i64, &str, &str); 3] = [
+const VERSIONS: [(i64, &str, &str); 4] = [
     (1, "model, stop events, tokens", include_str!("../../migrations/sqlite/0001_engine.sql")),
     (2, "accuracy", include_str!("../../migrations/sqlite/0002_accuracy.sql")),
+    (3, "machinery", include_str!("../../migrations/sqlite/0003_machinery.sql")),
     (4, "measures, audit", include_str!("../../migrations/sqlite/0004_measures.sql")),
 ];
 
@@ -335,6 +337,14 @@ impl Store for SqliteStore {
 
     async fn audit(&self, most: u32) -> Result<Vec<AuditRow>, StoreError> {
         measures::audit(&self.pool, most).await
+    }
+
+    async fn load_machinery(&self, since: UnixMs) -> Result<Saved, StoreError> {
+        machinery::load(&self.pool, since).await
+    }
+
+    async fn save_machinery(&self, unsaved: &Unsaved) -> Result<(), StoreError> {
+        machinery::save(&self.pool, unsaved).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {

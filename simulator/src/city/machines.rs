@@ -1,5 +1,6 @@
 //! The city's four municipal machines: no timetable, a round over the streets in their shift.
 
+use transit_model::dispatch::VehicleKind;
 use transit_model::time::ServiceTime;
 
 use super::streets::{lay, numbers};
@@ -26,6 +27,17 @@ impl MachineKind {
             Self::Sweeper => ("Підмітальна машина", "Sweeper"),
             Self::Tanker => ("Поливальна машина", "Water tanker"),
             Self::Tipper => ("Самоскид", "Tipper lorry"),
+        }
+    }
+
+    /// As the registry has it.
+    #[must_use]
+    pub const fn vehicle_kind(self) -> VehicleKind {
+        match self {
+            Self::Plough => VehicleKind::Plough,
+            Self::Sweeper => VehicleKind::Sweeper,
+            Self::Tanker => VehicleKind::Tanker,
+            Self::Tipper => VehicleKind::Tipper,
         }
     }
 

@@ -5,6 +5,7 @@
 //! covers depend on the day it is asked for. [`machines`] and [`waters`] are what GTFS has no word
 //! for.
 
+pub mod geojson;
 mod lines;
 mod machines;
 mod map;

@@ -44,7 +44,8 @@ pub(super) fn drive(tt: &Arc<Timetable>, seed: u64, date: ServiceDate, machine: 
             along = next;
         }
         legs.push(Leg {
-            phase: Phase::InProgress,
+            // `in_progress` is for trips, and a machine has none.
+            phase: Phase::Deadhead,
             trip: None,
             path: Path::Line(Arc::clone(&line)),
             knots,
@@ -53,7 +54,7 @@ pub(super) fn drive(tt: &Arc<Timetable>, seed: u64, date: ServiceDate, machine: 
         now = at;
     }
     legs.push(stand(&line, now, now + 600_000));
-    VehicleDay::free(tt, date, VehicleId::from(machine.id), legs)
+    VehicleDay::free(tt, date, (VehicleId::from(machine.id), machine.kind.vehicle_kind()), legs)
 }
 
 fn stand(line: &Arc<Polyline>, from: i64, to: i64) -> Leg {

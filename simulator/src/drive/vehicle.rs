@@ -105,8 +105,13 @@ impl VehicleDay {
     }
 
     /// A vehicle without a timetable, on these legs.
-    pub(super) fn free(tt: &Arc<Timetable>, date: ServiceDate, vehicle: VehicleId, legs: Vec<Leg>) -> Self {
-        Self { vehicle, kind: VehicleKind::Machinery, date, plane: tt.plane, tt: Arc::clone(tt), legs }
+    pub(super) fn free(
+        tt: &Arc<Timetable>,
+        date: ServiceDate,
+        (vehicle, kind): (VehicleId, VehicleKind),
+        legs: Vec<Leg>,
+    ) -> Self {
+        Self { vehicle, kind, date, plane: tt.plane, tt: Arc::clone(tt), legs }
     }
 
     /// From when to when the vehicle is switched on; empty for a day without a leg.

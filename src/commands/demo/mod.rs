@@ -23,7 +23,7 @@ use tracker_ingest::codec::Protocol;
 use transit_model::clock::{Clock as _, ScaledClock, SharedClock, SystemClock};
 use transit_model::fix::Fix;
 use transit_model::gtfs;
-use transit_model::ids::{FeedId, Idx as _, StopIdx};
+use transit_model::ids::{FeedId, Idx as _, StopIdx, VehicleId};
 use transit_model::time::UnixMs;
 use transit_model::timetable::Timetable;
 
@@ -38,6 +38,8 @@ const SEED: u64 = 6100;
 const LEARNED_DAYS: i32 = 3;
 /// How long before its first start the demo's engine has been listening, seconds.
 const HEARD: i64 = 1800;
+/// How long before it the machines have been at work, seconds: streets have a morning behind them.
+const SWEPT: i64 = 6 * 3600;
 /// How often the learning engine predicts, seconds of clock: enough to know its errors.
 const LEARN_EVERY: i64 = 60;
 /// How often the demo notes where its clock is, real time.
@@ -78,7 +80,10 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
         .with_context(|| format!("{} runs nothing on any day: there is nothing to show", shown.name))?;
     let speed = f64::from(args.speed);
     let clock: SharedClock = Arc::new(ScaledClock::starting(moment.at, speed));
-    let config = config(args, &shown);
+    let mut config = config(args, &shown);
+    if !shown.machines.is_empty() {
+        (config.machinery.streets, config.machinery.zones) = write_map(&args.data)?;
+    }
     let mut prepared =
         Prepared::open(config, Arc::clone(&shown.timetable), shown.zip.clone().map(Into::into), Arc::clone(&clock))
             .await?;
@@ -97,7 +102,13 @@ pub async fn run(args: &Args) -> Result<(), Failure> {
     let opened = kept.map_or(moment.at, |a| a.opened);
     let before = moment.at.plus_secs(-HEARD);
     if opened > before {
-        prepared.already_heard = shown.of_transit(fleet.fixes_between(before, opened)).collect();
+        let machines = shown.machines_only(moment.at);
+        prepared.known_machines =
+            shown.machines.iter().map(|m| (VehicleId::from(m.id), m.kind.vehicle_kind())).collect();
+        prepared.already_heard = machines
+            .fixes_between(moment.at.plus_secs(-SWEPT), opened)
+            .chain(shown.of_transit(fleet.fixes_between(before, opened)))
+            .collect();
     }
     let token_file = dispatcher_token(&prepared, &args.data).await?;
     open(args, &shown, prepared, &fleet, clock, (moment, opened), (&anchor_file, &token_file))
@@ -208,6 +219,11 @@ impl Shown {
         Fleet::new(Arc::clone(&self.timetable), options)
     }
 
+    /// The machines without anybody else.
+    fn machines_only(&self, at: UnixMs) -> Fleet {
+        self.fleet(0, at)
+    }
+
     /// Without the fixes of machines: there is no timetable they could teach.
     fn of_transit(&self, fixes: impl Iterator<Item = Fix>) -> impl Iterator<Item = Fix> {
         fixes.filter(|f| !self.machines.iter().any(|m| m.id == f.vehicle.as_str()))
@@ -243,6 +259,16 @@ fn config(args: &Args, shown: &Shown) -> Config {
     config.ingest.osmand.listen = Some(any_port);
     config.ingest.mqtt.listen = Some(any_port);
     config
+}
+
+/// The demo city's streets and zones, as files that a city would have; they stay for whoever wants to see.
+fn write_map(dir: &Path) -> anyhow::Result<(Option<PathBuf>, Option<PathBuf>)> {
+    let put = |name: &str, text: String| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        anyhow::Ok(Some(path))
+    };
+    Ok((put("streets.geojson", city::geojson::streets())?, put("zones.geojson", city::geojson::zones())?))
 }
 
 /// Replays the days before through the engine, so that predictions start learned.

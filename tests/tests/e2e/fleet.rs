@@ -161,7 +161,7 @@ async fn a_fleet_on_real_sockets_at_sixty_times_the_speed_is_where_it_truly_is()
     }
     assert!(running >= ON_THE_ROAD / 2, "{running}");
     assert!(right * 100 >= running * 85, "{right} of {running} on their trip");
-    let machines = world.vehicles.iter().filter(|v| v.kind == VehicleKind::Machinery);
+    let machines = world.vehicles.iter().filter(|v| v.kind.is_machinery());
     assert!(machines.clone().all(|v| v.on_trip.is_none() && v.ahead.is_empty()));
     assert_eq!(trackers.stats().refused, 0, "{:?}", trackers.stats());
     within("the city to close", city.stopped()).await.unwrap();

@@ -55,6 +55,9 @@ struct Payload {
     /// `HH:MM:SS` of the service day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     start_time: Option<Box<str>>,
+    /// Of a municipal machine: whether it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    working: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seq: Option<u32>,
 }
@@ -146,6 +149,7 @@ pub fn decode(payload: &[u8]) -> Result<Message, DecodeError> {
             run: p.run.as_deref().and_then(Reported::word),
             direction: p.direction_id,
             start_time,
+            working: p.working,
         },
         attributes: Vec::new(),
     }]))
@@ -190,6 +194,7 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
         run: record.reported.run.clone(),
         direction_id: record.reported.direction,
         start_time: record.reported.start_time.map(|t| t.to_string().into()),
+        working: record.reported.working,
         seq: (record.sequence != 0).then_some(record.sequence),
     };
     serde_json::to_vec(&payload)

@@ -302,6 +302,7 @@ fn reported(m: &Mapping, item: &Value) -> Result<Reported, DecodeError> {
         sign: word(&m.sign)?,
         operator: word(&m.operator)?,
         run: word(&m.run)?,
+        working: None,
     })
 }
 

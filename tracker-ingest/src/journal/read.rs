@@ -186,7 +186,7 @@ fn device(r: &SqliteRow) -> Result<Device, sqlx::Error> {
         id: r.try_get("id")?,
         key: DeviceKey::from(r.try_get::<String, _>("key")?),
         vehicle: VehicleId::from(r.try_get::<String, _>("vehicle")?),
-        kind: kind_named(&kind).ok_or_else(|| unknown("kind", &kind))?,
+        kind: VehicleKind::named(&kind).ok_or_else(|| unknown("kind", &kind))?,
         label: r.try_get("label")?,
         token: token(r.try_get("token_hash")?),
         binding: policy(r.try_get("binding")?)?,
@@ -217,15 +217,4 @@ pub(super) fn token(hash: Option<Vec<u8>>) -> Option<TokenHash> {
 
 pub(super) fn policy(name: Option<String>) -> Result<Option<Policy>, sqlx::Error> {
     name.map(|n| Policy::named(&n).ok_or_else(|| unknown("binding", &n))).transpose()
-}
-
-pub(super) const fn kind_name(kind: VehicleKind) -> &'static str {
-    match kind {
-        VehicleKind::Transit => "transit",
-        VehicleKind::Machinery => "machinery",
-    }
-}
-
-fn kind_named(name: &str) -> Option<VehicleKind> {
-    [VehicleKind::Transit, VehicleKind::Machinery].into_iter().find(|k| kind_name(*k) == name)
 }

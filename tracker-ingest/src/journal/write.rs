@@ -233,7 +233,7 @@ async fn put(connection: &mut SqliteConnection, d: NewDevice, now: UnixMs) -> Re
     )
     .bind(d.key.expose())
     .bind(d.vehicle.as_str())
-    .bind(super::read::kind_name(d.kind))
+    .bind(d.kind.name())
     .bind(d.label.as_deref())
     .bind(d.token.as_deref().map(|t| TokenHash::of(t).0.to_vec()))
     .bind(now.0)

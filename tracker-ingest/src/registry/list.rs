@@ -106,7 +106,7 @@ impl DeviceList {
 }
 
 /// Reads a list of devices: CSV (comma, UTF-8) with the columns `device,vehicle_id` and, if wanted, `kind`
-/// (`transit` or `machinery`; blank = `transit`), `label`, `token`.
+/// (a [`VehicleKind`] by its name; blank = `transit`), `label`, `token`.
 ///
 /// # Errors
 /// Every line that cannot be read, or that repeats a device or a vehicle, and what is wrong with it.
@@ -227,12 +227,12 @@ fn device(
         }
     }
     let kind = match field(KIND) {
-        "" | "transit" => VehicleKind::Transit,
-        "machinery" => VehicleKind::Machinery,
-        other => {
-            faults.add(line, name(KIND), format!("`{other}` is neither transit nor machinery"));
+        "" => VehicleKind::Transit,
+        given => VehicleKind::named(given).unwrap_or_else(|| {
+            let all = VehicleKind::ALL.map(VehicleKind::name).join(", ");
+            faults.add(line, name(KIND), format!("`{given}` is no kind of vehicle; there are {all}"));
             VehicleKind::Transit
-        }
+        }),
     };
     NewDevice {
         key: DeviceKey::from(key),
@@ -250,13 +250,13 @@ mod tests {
 
     #[test]
     fn a_list_is_read() {
-        let csv = "\u{feff}device,vehicle_id,kind,label,token\r\n352093081452251, bus-1 ,,\"garage 7, МАЗ\",\r\n\r\n867,plough-2,machinery,,s3cret\r\n";
+        let csv = "\u{feff}device,vehicle_id,kind,label,token\r\n352093081452251, bus-1 ,,\"garage 7, МАЗ\",\r\n\r\n867,plough-2,plough,,s3cret\r\n";
         let devices = read_csv(csv.as_bytes()).unwrap().devices;
         assert_eq!(devices.len(), 2);
         assert_eq!(devices[0].vehicle.as_str(), "bus-1");
         assert_eq!(devices[0].label.as_deref(), Some("garage 7, МАЗ"));
         assert_eq!((devices[0].kind, &devices[0].token), (VehicleKind::Transit, &None));
-        assert_eq!((devices[1].kind, devices[1].token.as_deref()), (VehicleKind::Machinery, Some("s3cret")));
+        assert_eq!((devices[1].kind, devices[1].token.as_deref()), (VehicleKind::Plough, Some("s3cret")));
         let other_order = read_csv(&b"vehicle_id,device\nv,1\n"[..]).unwrap();
         assert_eq!(other_order.devices, [NewDevice::transit("1", "v")]);
     }
@@ -270,7 +270,10 @@ mod tests {
             ("device,vehicle_id\n1,\n", "line 2, column `vehicle_id`: is empty"),
             ("device,vehicle_id\na/b,v\n", "line 2, column `device`: the device's key must be"),
             ("device,vehicle_id,label\n1,a,\"two\nlines\"\n,b,\n", "line 4, column `device`: the device's key must be"),
-            ("device,vehicle_id,kind\n1,v,tank\n", "line 2, column `kind`: `tank` is neither transit nor machinery"),
+            (
+                "device,vehicle_id,kind\n1,v,tank\n",
+                "line 2, column `kind`: `tank` is no kind of vehicle; there are transit, machinery, plough,",
+            ),
             ("device,vehicle_id\n1,v,x\n", "line 2: has 3 fields, the header has 2"),
             ("352093081452251,bus-1\n", "line 1: names no columns; the first line must be a header, such as device,"),
             ("imei,vehicle_id\n1,v\n", "line 1, column `imei`: is not a column of this list; there are device, "),
