@@ -23,7 +23,7 @@ pub enum Screen {
 
 impl Screen {
     /// In the order of Tab.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Ladder, Self::Vehicle, Self::Machinery, Self::Devices];
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Ladder, Self::Vehicle, Self::Devices, Self::Machinery];
 }
 
 /// What is selected in the overview.

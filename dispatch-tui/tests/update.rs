@@ -58,7 +58,11 @@ fn keys_lead_where_they_should() {
             &[Down, Down, Down, Down, Down, Down, Tab, Tab],
             (Vehicle, Some("t2"), Some("1024")),
         ),
-        ("four times Tab is the overview again", &[Tab, Tab, Tab, Tab], (Overview, Some("b15"), Some("2152"))),
+        (
+            "five times Tab is the overview again, with the vehicle of the tracker passed on the way",
+            &[Tab, Tab, Tab, Tab, Tab],
+            (Overview, Some("b15"), Some("2001")),
+        ),
         ("a machine opens as a vehicle", &[BackTab, Enter], (Vehicle, Some("b15"), Some("П-07"))),
         (
             "the fifth is a street, which opens nothing",

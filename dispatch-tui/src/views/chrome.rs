@@ -36,7 +36,7 @@ pub(super) fn head(frame: &mut Frame<'_>, area: Rect, app: &App, now: Option<Now
     let count = now.map(|n| words::vehicles(app.lang, n.state.vehicles.len())).unwrap_or_default();
     let tabs_width: usize = tabs.iter().map(|t| width(&t.content)).sum();
     let last = format!("{count}  {clock} ");
-    let room = usize::from(area.width).saturating_sub(tabs_width + width(&last) + 3);
+    let room = usize::from(area.width).saturating_sub(tabs_width + width(&last) + 4);
     let feed = now.map(|n| if n.state.name.is_empty() { &n.state.feed } else { &n.state.name });
     let feed = cut(&harmless(feed.map_or("", |f| f)), room);
     let mut first = vec![Span::styled(format!(" {feed}  "), theme::STRONG)];
