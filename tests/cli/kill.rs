@@ -152,9 +152,10 @@ async fn kept(path: &Path) -> BTreeMap<String, Vec<Kept>> {
     kept
 }
 
-/// Every protocol over what it runs on.
+/// Every protocol that trackers speak to us over what it runs on; what a broker or a list holds has no port of its own.
 fn every_port() -> Vec<(Protocol, Transport)> {
-    let tcp = Protocol::ALL.iter().map(|p| (*p, Transport::Tcp));
+    let heard = |p: &&Protocol| p.stream().is_some() || matches!(p, Protocol::Osmand | Protocol::MqttJson);
+    let tcp = Protocol::ALL.iter().filter(heard).map(|p| (*p, Transport::Tcp));
     tcp.chain(DATAGRAMS.map(|p| (p, Transport::Udp))).collect()
 }
 

@@ -297,6 +297,6 @@ mod tests {
         assert!(
             [Protocol::Teltonika, Protocol::Wialon, Protocol::Osmand, Protocol::MqttJson].into_iter().all(answered)
         );
-        assert!(![Protocol::Nmea, Protocol::H02].into_iter().any(answered));
+        assert!(!answered(Protocol::Nmea));
     }
 }
