@@ -10,12 +10,13 @@ use eta_engine::engine::Model;
 use eta_engine::learning::links::{DayKind, When};
 use eta_engine::store::sqlite::SqliteStore;
 use eta_engine::store::{ModelUpdate, Store as _};
+use tokio::time::timeout;
 use transit_model::clock::{Clock as _, SystemClock};
 use transit_model::time::{UnixMs, Zone};
 use transit_model::timetable::LinkKey;
 
 use crate::life::{AGO, Server, is_followed};
-use crate::program::{Ran, config, feed, run, street};
+use crate::program::{PATIENCE, Ran, config, feed, run, street};
 
 const LINK: LinkKey = LinkKey(77);
 
@@ -45,10 +46,18 @@ async fn yesterday(data: &Path, now: UnixMs) -> f32 {
     model.links.expect(LINK, 100.0, when())
 }
 
+/// What the server says of its accuracy, once it has read what it kept: its port opens before that.
 async fn accuracy(server: &Server) -> serde_json::Value {
-    let mut body = server.get("/v1/accuracy").await;
-    body.as_object_mut().unwrap().remove("as_of");
-    body
+    let kept = async {
+        loop {
+            let mut body = server.get("/v1/accuracy").await;
+            body.as_object_mut().unwrap().remove("as_of");
+            if body["predictions"] != 0 {
+                return body;
+            }
+        }
+    };
+    timeout(PATIENCE, kept).await.unwrap()
 }
 
 async fn vehicles(server: &Server) -> usize {
