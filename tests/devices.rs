@@ -287,7 +287,7 @@ mod engineer {
         let said = city.devices(&["import", csv]);
         assert_eq!(said.code, 1);
         for part in
-            [csv, "2 fault(s)", "line 3, column `kind`: `tank` is neither", "line 4, column `vehicle_id`: is empty"]
+            [csv, "2 fault(s)", "line 3, column `kind`: `tank` is no kind of vehicle", "line 4, column `vehicle_id`: is empty"]
         {
             assert!(said.err.contains(part), "{part}: {}", said.err);
         }

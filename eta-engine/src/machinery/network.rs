@@ -328,7 +328,7 @@ mod tests {
         assert_eq!((look.metres(&turned), look.legs(&turned).len()), (Some(40.0 + TURN), 0));
         // At 8 m/s for 10 s it drove 68 m, slowing down: 14 m on, and 54 m back.
         let legs = look.turned(&turned, 80.0);
-        assert_eq!((legs[0].from, legs[0].to.round(), legs[1].to), (100.0, 114.0, 60.0));
+        assert_eq!((legs[0].from, legs[0].to.round(), legs[1].to.round()), (100.0, 114.0, 60.0));
         assert_eq!(look.turned(&turned, 10.0)[0].to, 100.0, "no farther than it was seen");
         assert!(look.turned(&behind, 80.0).is_empty());
     }
