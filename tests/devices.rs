@@ -286,9 +286,12 @@ mod engineer {
         let csv = csv.to_str().unwrap();
         let said = city.devices(&["import", csv]);
         assert_eq!(said.code, 1);
-        for part in
-            [csv, "2 fault(s)", "line 3, column `kind`: `tank` is no kind of vehicle", "line 4, column `vehicle_id`: is empty"]
-        {
+        for part in [
+            csv,
+            "2 fault(s)",
+            "line 3, column `kind`: `tank` is no kind of vehicle",
+            "line 4, column `vehicle_id`: is empty",
+        ] {
             assert!(said.err.contains(part), "{part}: {}", said.err);
         }
         assert_eq!(city.json(&["list", "--json"])["devices"], json!([]));
