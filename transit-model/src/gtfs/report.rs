@@ -358,7 +358,7 @@ impl Counts {
         self.routes = t.routes.len();
         self.services = t.services.len();
         self.trips = t.trips.len();
-        self.calls = t.times.len();
+        self.calls = t.trips.iter().map(|(_, trip)| usize::from(trip.calls)).sum();
         self.patterns = t.patterns.len();
         self.links = t.links.len();
         self.shapes = t.shapes.len();
