@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Arguments of `zupynka measures`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The server, such as https://transport.example.
+    /// The server, such as `https://transport.example`.
     #[arg(long, value_name = "URL", global = true, default_value = "http://127.0.0.1:8080")]
     server: Url,
     /// A file with a dispatcher's or administrator's token; also the variable ZUPYNKA_TOKEN.

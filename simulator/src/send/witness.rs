@@ -1,7 +1,7 @@
 //! Trackers that keep a book: what each has said, and what it was told is kept. For a judge who later looks at what
 //! a server truly has.
 //!
-//! A witness says one record after another, [`STEP`] apart, each where [`Ways`] has its vehicle then, as fast as it
+//! A witness says one record after another, two seconds apart, each where [`Ways`] has its vehicle then, as fast as it
 //! is answered. After a fault it goes on from its first record that nobody took. Like any tracker in a bad network
 //! it sometimes says again what was taken already, in other messages than before, and sometimes hangs up before the
 //! answer can come. Not here: servers, what kills them, databases.
